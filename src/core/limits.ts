@@ -1,0 +1,78 @@
+/** Every bound of the system, with its unit and its reason. `docs/LIMITS.md` is made from this file. */
+
+export interface Limit {
+  readonly value: number
+  readonly unit: 'bytes' | 'ms' | 'items' | 'per minute' | 'levels'
+  readonly reason: string
+}
+
+export const LIMITS = {
+  // HTTP in
+  headerBytes: { value: 16 * 1024, unit: 'bytes', reason: 'real clients send under 4 KiB; more is an attack or a loop of cookies' },
+  headerFields: { value: 100, unit: 'items', reason: 'real clients send under 30' },
+  urlBytes: { value: 8 * 1024, unit: 'bytes', reason: 'model ids and queries stay far below' },
+  jsonBodyBytes: { value: 8 * 1024 * 1024, unit: 'bytes', reason: 'about two million tokens of text' },
+  imageBodyBytes: { value: 20 * 1024 * 1024, unit: 'bytes', reason: 'a request that carries data URLs of images or sound' },
+  jsonDepth: { value: 64, unit: 'levels', reason: 'JSON schemas nest to about 20; deeper input only burns stack' },
+  headersTimeoutMs: { value: 10_000, unit: 'ms', reason: 'slow-header attacks hold a socket no longer than this' },
+  bodyTimeoutMs: { value: 30_000, unit: 'ms', reason: '8 MiB needs 2.2 Mbit/s' },
+  bodyGraceMs: { value: 5_000, unit: 'ms', reason: 'slow start and radio wake-up before the minimum rate counts' },
+  bodyMinBytesPerSecond: { value: 1024, unit: 'bytes', reason: 'slower than a modem is an attack' },
+  bodyCheckIntervalMs: { value: 2_000, unit: 'ms', reason: 'how often timeouts and rates of incoming bodies are checked' },
+  keepAliveMs: { value: 65_000, unit: 'ms', reason: 'longer than the 60 s of common balancers, so that they close first' },
+  requestsPerSocket: { value: 1_000, unit: 'items', reason: 'lets balancers spread long-lived clients again' },
+  socketsPerAddress: { value: 100, unit: 'items', reason: 'one address cannot take every descriptor; loopback is exempt' },
+  // SSE out
+  unsentBytes: { value: 256 * 1024, unit: 'bytes', reason: 'a reader this far behind pauses its upstream' },
+  drainTimeoutMs: { value: 30_000, unit: 'ms', reason: 'a reader that takes nothing for this long is gone' },
+  heartbeatMs: { value: 15_000, unit: 'ms', reason: 'below the 30 s idle limit of common proxies' },
+  streamDurationMs: { value: 30 * 60_000, unit: 'ms', reason: 'no answer streams longer' },
+  // Upstream
+  connectTimeoutMs: { value: 5_000, unit: 'ms', reason: 'a machine that accepts later is not worth the wait' },
+  firstByteTimeoutMs: { value: 120_000, unit: 'ms', reason: 'a cold model may load first' },
+  tokenGapMs: { value: 60_000, unit: 'ms', reason: 'no healthy runtime is silent longer between tokens' },
+  upstreamBodyBytes: { value: 64 * 1024 * 1024, unit: 'bytes', reason: 'a batch of 2,048 embeddings of 4,096 numbers in base64' },
+  sseEventBytes: { value: 4 * 1024 * 1024, unit: 'bytes', reason: 'one event of a stream; more is garbage' },
+  channelBytes: { value: 128 * 1024, unit: 'bytes', reason: 'bytes held between an upstream socket and its reader' },
+  upstreamConnections: { value: 512, unit: 'items', reason: 'sockets to one runtime; further requests wait for one' },
+  attempts: { value: 3, unit: 'items', reason: 'candidates tried for one request before the first byte' },
+  candidates: { value: 10_000, unit: 'items', reason: 'what one plan may look at' },
+  // Accounts
+  keyCacheItems: { value: 10_000, unit: 'items', reason: 'API keys looked up lately' },
+  wrongKeysPerMinute: { value: 20, unit: 'per minute', reason: 'guesses from one address before it must wait' },
+  requestsPerMinutePerAddress: { value: 6_000, unit: 'per minute', reason: 'per address other than loopback, on top of the key’s own limit' },
+  // State
+  requestLogQueueItems: { value: 10_000, unit: 'items', reason: 'log rows waiting to be written; more are dropped and counted' },
+  requestLogBatchItems: { value: 500, unit: 'items', reason: 'rows of one insert' },
+  requestLogFlushMs: { value: 500, unit: 'ms', reason: 'the most that a crash can lose of the log' },
+  requestLogRows: { value: 200_000, unit: 'items', reason: 'about 100 MB' },
+  requestLogAgeMs: { value: 7 * 24 * 3_600_000, unit: 'ms', reason: 'a week of history' },
+  logRingItems: { value: 2_000, unit: 'items', reason: 'log records kept for `heddle logs`' },
+  // Runtimes
+  healthIntervalMs: { value: 10_000, unit: 'ms', reason: 'how often a registered runtime is checked again' },
+  healthTimeoutMs: { value: 3_000, unit: 'ms', reason: 'a health answer later than this is none' },
+  healthFailures: { value: 3, unit: 'items', reason: 'checks in a row that fail before a runtime is withdrawn' },
+  registrationRetries: { value: 6_000, unit: 'items', reason: 'one a second: a runtime may load its model for over an hour' },
+  registrationIntervalMs: { value: 1_000, unit: 'ms', reason: 'pause between two tries to register a runtime' },
+  modelsPerRuntime: { value: 1_000, unit: 'items', reason: 'offers taken from one model list' },
+  modelIdBytes: { value: 256, unit: 'bytes', reason: 'the longest ids in use are about 120' },
+  childRestartMinMs: { value: 250, unit: 'ms', reason: 'first pause before a crashed engine process is started again' },
+  childRestartMaxMs: { value: 30_000, unit: 'ms', reason: 'longest such pause' },
+  // GGUF
+  ggufHeaderBytes: { value: 64 * 1024 * 1024, unit: 'bytes', reason: 'the largest vocabularies need about 15 MB' },
+  ggufStringBytes: { value: 8 * 1024 * 1024, unit: 'bytes', reason: 'chat templates reach 30 KB' },
+  ggufItems: { value: 4_000_000, unit: 'items', reason: 'elements of one array; vocabularies reach 260,000' },
+  ggufTensors: { value: 100_000, unit: 'items', reason: 'the largest models have some thousands' },
+  // Model pull
+  pullReserveBytes: { value: 10 * 1024 * 1024 * 1024, unit: 'bytes', reason: 'free disk that a download leaves for everything else' },
+  pullRetries: { value: 5, unit: 'items', reason: 'resumed tries of one download' },
+  // Process
+  drainMs: { value: 30_000, unit: 'ms', reason: 'running streams may finish after SIGTERM' },
+} as const satisfies Record<string, Limit>
+
+export type LimitName = keyof typeof LIMITS
+
+/** The bound's number, in the unit that its row names. */
+export function limit(name: LimitName): number {
+  return LIMITS[name].value
+}
