@@ -82,7 +82,7 @@ export class ByteChannel implements AsyncIterableIterator<Uint8Array, undefined>
     if (this.#failure !== undefined) {
       const { error } = this.#failure
       this.#failure = undefined
-      return Promise.reject(error as Error)
+      return Promise.reject(error)
     }
     if (this.#ended) return Promise.resolve(DONE)
     return new Promise((resolve, reject) => {

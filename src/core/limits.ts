@@ -6,6 +6,7 @@ export interface Limit {
   readonly reason: string
 }
 
+// biome-ignore format: a table, one row a line
 export const LIMITS = {
   // HTTP in
   headerBytes: { value: 16 * 1024, unit: 'bytes', reason: 'real clients send under 4 KiB; more is an attack or a loop of cookies' },
