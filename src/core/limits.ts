@@ -49,6 +49,7 @@ export const LIMITS = {
   requestLogRows: { value: 200_000, unit: 'items', reason: 'about 100 MB' },
   requestLogAgeMs: { value: 7 * 24 * 3_600_000, unit: 'ms', reason: 'a week of history' },
   logRingItems: { value: 2_000, unit: 'items', reason: 'log records kept for `heddle logs`' },
+  logUnwrittenBytes: { value: 4 * 1024 * 1024, unit: 'bytes', reason: 'log lines that a slow standard error may hold; more are lost' },
   // Runtimes
   healthIntervalMs: { value: 10_000, unit: 'ms', reason: 'how often a registered runtime is checked again' },
   healthTimeoutMs: { value: 3_000, unit: 'ms', reason: 'a health answer later than this is none' },

@@ -1,0 +1,146 @@
+/** Logs through pino: JSON lines or, for people, coloured ones; cleaned of secrets and kept in a ring. */
+import { type DestinationStream, destination, type Logger as Pino, pino } from 'pino'
+import pinoPretty from 'pino-pretty'
+import { limit } from '../../core/limits.ts'
+import type { LogFields, Logger } from '../../ports/logger.ts'
+import { type LogLevel, LogRing } from './log-ring.ts'
+import { cleanFields, maskText } from './redact.ts'
+
+const STANDARD_ERROR = 2
+
+export interface LoggerOptions {
+  readonly level: LogLevel
+  /** `auto` is pretty on a terminal and JSON elsewhere. */
+  readonly format: 'json' | 'pretty' | 'auto'
+  /** Where lines go; standard error by default. */
+  readonly stream?: NodeJS.WritableStream | undefined
+}
+
+export interface StartedLogger extends Disposable {
+  readonly logger: Logger
+  readonly ring: LogRing
+  /** Level from now on, for every child too. */
+  setLevel(level: LogLevel): void
+  level(): LogLevel
+  /** Writes what is buffered, at once; for the end of the process. */
+  flush(): void
+}
+
+/** Starts logging; disposing it flushes. Lines for a reader that has gone or is too slow are lost, never waited for. */
+export function startLogger({ level, format, stream }: LoggerOptions): StartedLogger {
+  const ring = new LogRing()
+  const standardError = stream ? undefined : openStandardError()
+  const lines: DestinationStream = stream ?? (standardError as DestinationStream)
+  const isTerminal = stream ? (stream as { isTTY?: boolean }).isTTY === true : process.stderr.isTTY === true
+  const isPretty = format === 'pretty' || (format === 'auto' && isTerminal)
+  const pretty = isPretty ? prettyOf(isTerminal) : undefined
+  const control = { level: levelNumber(level), name: level }
+
+  const root = pino(
+    {
+      base: null,
+      level: 'debug',
+      timestamp: startTimestamps(),
+      formatters: { level: (label) => ({ level: label }) },
+      // Errors were made plain already; pino's own serializer would take them apart again.
+      serializers: { err: (value: unknown) => value },
+    },
+    {
+      write(line: string) {
+        ring.push(line)
+        if (pretty === undefined) lines.write(line)
+        else lines.write(pretty(line))
+      },
+    },
+  )
+  const flush = (): void => {
+    try {
+      standardError?.flushSync()
+    } catch {
+      // Standard error is closed: there is nowhere left to say so.
+    }
+  }
+  return {
+    logger: new PinoLogger(root, control),
+    ring,
+    setLevel(next) {
+      control.level = levelNumber(next)
+      control.name = next
+    },
+    level: () => control.name,
+    flush,
+    [Symbol.dispose]: flush,
+  }
+}
+
+interface LevelControl {
+  level: number
+  name: LogLevel
+}
+
+/** The port's four methods; the level is looked up in one shared place, so that a change reaches every child. */
+class PinoLogger implements Logger {
+  readonly #pino: Pino
+  readonly #control: LevelControl
+
+  constructor(logger: Pino, control: LevelControl) {
+    this.#pino = logger
+    this.#control = control
+  }
+
+  debug(fields: LogFields, message: string): void {
+    if (this.#control.level <= 20) this.#pino.debug(cleanFields(fields), maskText(message))
+  }
+
+  info(fields: LogFields, message: string): void {
+    if (this.#control.level <= 30) this.#pino.info(cleanFields(fields), maskText(message))
+  }
+
+  warn(fields: LogFields, message: string): void {
+    if (this.#control.level <= 40) this.#pino.warn(cleanFields(fields), maskText(message))
+  }
+
+  error(fields: LogFields, message: string): void {
+    if (this.#control.level <= 50) this.#pino.error(cleanFields(fields), maskText(message))
+  }
+
+  child(fields: LogFields): Logger {
+    return new PinoLogger(this.#pino.child(cleanFields(fields)), this.#control)
+  }
+}
+
+function levelNumber(level: LogLevel): number {
+  return pino.levels.values[level] ?? 30
+}
+
+function openStandardError(): ReturnType<typeof destination> {
+  const opened = destination({ dest: STANDARD_ERROR, sync: false, minLength: 0, maxLength: limit('logUnwrittenBytes') })
+  // A closed or broken standard error must not end the process.
+  opened.on('error', () => {})
+  return opened
+}
+
+function prettyOf(colorize: boolean): (line: string) => string {
+  const format = pinoPretty.prettyFactory({
+    colorize,
+    messageFormat: false,
+    translateTime: 'SYS:HH:MM:ss.l',
+    singleLine: true,
+    ignore: 'pid,hostname',
+  })
+  return (line) => String(format(line) ?? '')
+}
+
+/** ISO times, made once a millisecond. */
+function startTimestamps(): () => string {
+  let madeAtMs = 0
+  let text = ''
+  return () => {
+    const now = Date.now()
+    if (now !== madeAtMs) {
+      madeAtMs = now
+      text = `,"time":"${new Date(now).toISOString()}"`
+    }
+    return text
+  }
+}
