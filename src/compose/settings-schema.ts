@@ -1,0 +1,57 @@
+/** The one schema of the configuration: what the value of every setting must be. */
+import { z } from 'zod'
+import {
+  booleanSchema,
+  durationSchema,
+  integerSchema,
+  listenSchema,
+  listSchema,
+  sizeSchema,
+  textSchema,
+} from './config-values.ts'
+import type { SettingKey } from './settings.ts'
+
+const NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,62}$/u
+const LABEL = /^$|^[a-z][a-z0-9-]{0,62}$/
+const TAG = /^[A-Za-z0-9][A-Za-z0-9._:=-]{0,62}$/
+const RUNTIME = /^(auto|none|llama|ollama(:https?:\/\/\S+)?|openai:https?:\/\/\S+|script:\S+)$/
+const ORIGIN = /^(\*|[a-z][a-z0-9+.-]*:\/\/\S+)$/
+const HOST = /^[A-Za-z0-9.:[\]_-]+$/
+const ANY = /^[^\0]*$/
+
+const oneOf = <const T extends readonly string[]>(...values: T) => z.enum(values, { error: `expected one of ${values.join(', ')}` })
+
+/** What every setting's value must be, as it stands in a TOML file. */
+export const SETTINGS_SCHEMA = z.strictObject({
+  name: z.union([z.literal(''), textSchema(NAME, 'a name of at most 63 letters, digits, spaces, dots or dashes')], {
+    error: 'expected a name of at most 63 letters, digits, spaces, dots or dashes',
+  }),
+  region: textSchema(LABEL, 'lower-case words joined by dashes, e.g. north-america'),
+  tags: listSchema(TAG, 'a label such as gpu or room=attic'),
+  mode: oneOf('standalone', 'local', 'node'),
+  bootstrap: listSchema(ANY, 'an address'),
+  runtimes: listSchema(RUNTIME, 'auto, none, llama, ollama[:url], openai:<url> or script:<model>'),
+  drain_timeout: durationSchema,
+  workers: integerSchema(1, 1_024),
+  'http.listen': listenSchema,
+  'http.hosts': listSchema(HOST, 'a host name'),
+  'http.metrics_public': booleanSchema,
+  'mesh.listen': listenSchema,
+  'auth.required': booleanSchema,
+  'cors.origins': listSchema(ORIGIN, 'an origin such as https://app.example or *'),
+  'models.dir': textSchema(ANY, 'a folder'),
+  'models.context': integerSchema(64, 16_777_216),
+  'models.parallel': integerSchema(1, 256),
+  'models.gpu': oneOf('cpu', 'auto', 'cuda', 'vulkan', 'metal'),
+  'models.max_loaded': integerSchema(1, 1_000),
+  'models.disk_reserve': sizeSchema,
+  'log.level': oneOf('debug', 'info', 'warn', 'error'),
+  'log.format': oneOf('auto', 'json', 'pretty'),
+  'log.content': booleanSchema,
+  'retention.requests_age': durationSchema,
+  'retention.requests_rows': integerSchema(0, 100_000_000),
+  'database.url': textSchema(ANY, 'a URL'),
+  'redis.url': textSchema(ANY, 'a URL'),
+} satisfies Record<SettingKey, z.ZodType>)
+
+export type SettingValues = z.output<typeof SETTINGS_SCHEMA>
