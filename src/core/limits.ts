@@ -50,6 +50,7 @@ export const LIMITS = {
   requestLogAgeMs: { value: 7 * 24 * 3_600_000, unit: 'ms', reason: 'a week of history' },
   logRingItems: { value: 2_000, unit: 'items', reason: 'log records kept for `heddle logs`' },
   logUnwrittenBytes: { value: 4 * 1024 * 1024, unit: 'bytes', reason: 'log lines that a slow standard error may hold; more are lost' },
+  metricModels: { value: 1_000, unit: 'items', reason: 'values of the label model; further models are counted as other' },
   // Runtimes
   healthIntervalMs: { value: 10_000, unit: 'ms', reason: 'how often a registered runtime is checked again' },
   healthTimeoutMs: { value: 3_000, unit: 'ms', reason: 'a health answer later than this is none' },
@@ -64,9 +65,18 @@ export const LIMITS = {
   ggufHeaderBytes: { value: 64 * 1024 * 1024, unit: 'bytes', reason: 'the largest vocabularies need about 15 MB' },
   ggufStringBytes: { value: 8 * 1024 * 1024, unit: 'bytes', reason: 'chat templates reach 30 KB' },
   ggufItems: { value: 4_000_000, unit: 'items', reason: 'elements of one array; vocabularies reach 260,000' },
+  ggufMetadataEntries: { value: 10_000, unit: 'items', reason: 'key-value pairs of one header; models in use have under 200' },
+  ggufArrayDepth: { value: 4, unit: 'levels', reason: 'arrays in arrays; models in use have none' },
   ggufTensors: { value: 100_000, unit: 'items', reason: 'the largest models have some thousands' },
   // Model pull
   pullReserveBytes: { value: 10 * 1024 * 1024 * 1024, unit: 'bytes', reason: 'free disk that a download leaves for everything else' },
+  pullRedirects: { value: 5, unit: 'items', reason: 'model hosts use one or two' },
+  pullStallMs: { value: 30_000, unit: 'ms', reason: 'a download that brings nothing for this long is broken off and resumed' },
+  pullBackoffMs: { value: 500, unit: 'ms', reason: 'pause before the first resumed try; doubled for each further one' },
+  pullProgressMs: { value: 100, unit: 'ms', reason: 'a progress line changes no faster than people can read' },
+  modelFiles: { value: 2_000, unit: 'items', reason: 'files looked at in one models folder' },
+  modelFolderDepth: { value: 4, unit: 'levels', reason: 'folders in folders that are searched for models' },
+  modelScanMs: { value: 5_000, unit: 'ms', reason: 'how often the models folders are looked through for changes' },
   pullRetries: { value: 5, unit: 'items', reason: 'resumed tries of one download' },
   // Process
   drainMs: { value: 30_000, unit: 'ms', reason: 'running streams may finish after SIGTERM' },
