@@ -35,7 +35,7 @@ export const LIMITS = {
   upstreamBodyBytes: { value: 64 * 1024 * 1024, unit: 'bytes', reason: 'a batch of 2,048 embeddings of 4,096 numbers in base64' },
   sseEventBytes: { value: 4 * 1024 * 1024, unit: 'bytes', reason: 'one event of a stream; more is garbage' },
   channelBytes: { value: 128 * 1024, unit: 'bytes', reason: 'bytes held between an upstream socket and its reader' },
-  upstreamConnections: { value: 512, unit: 'items', reason: 'sockets to one runtime; further requests wait for one' },
+  upstreamConnections: { value: 4_096, unit: 'items', reason: 'sockets to one runtime, one a running stream; further requests wait for one' },
   attempts: { value: 3, unit: 'items', reason: 'candidates tried for one request before the first byte' },
   candidates: { value: 10_000, unit: 'items', reason: 'what one plan may look at' },
   // Accounts

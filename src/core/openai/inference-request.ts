@@ -17,6 +17,10 @@ export interface InferenceRequest {
   readonly hasImages: boolean
   /** Upper bound of the answer that the client set, in tokens. */
   readonly maxTokens: number | undefined
+  /** How many answers were asked for (`n`). */
+  readonly choices: number
+  /** Whether the body has a `stream_options` object of its own. */
+  readonly hasStreamOptions: boolean
   /** The body as it came. */
   readonly body: Uint8Array
 }

@@ -1,0 +1,77 @@
+/**
+ * The story of a request: admit → plan → send → stream → settle. Each step is a file of this folder, named in the table that
+ * docs/ARCHITECTURE.md opens with.
+ */
+import { heddleErrorOf, HeddleError } from '../core/errors.ts'
+import { parseInferenceRequest } from '../core/openai/parse-inference-request.ts'
+import { planRoute, refusalOf } from '../core/routing/plan-route.ts'
+import type { Admission } from '../ports/admission.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Connector } from '../ports/connector.ts'
+import type { ConnectorKind } from '../core/routing/candidate.ts'
+import type { Logger } from '../ports/logger.ts'
+import type { Metrics } from '../ports/metrics.ts'
+import type { RequestLog } from '../ports/request-log.ts'
+import type { Catalogue } from './catalogue.ts'
+import { sendToFirst } from './failover.ts'
+import { startHeartbeat } from './heartbeat.ts'
+import type { Inbound, Reply } from './inbound.ts'
+import { refuse } from './refuse.ts'
+import { settle } from './settle.ts'
+import { RequestStory } from './story.ts'
+import { deliver } from './stream.ts'
+
+export interface GatewayDeps {
+  readonly admission: Admission
+  readonly catalogue: Catalogue
+  readonly connectors: ReadonlyMap<ConnectorKind, Connector>
+  readonly requestLog: RequestLog
+  readonly metrics: Metrics
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/**
+ * Answers one inference request; never throws. Aborting `signal` (the client left) ends it everywhere.
+ */
+export async function serveRequest(
+  deps: GatewayDeps,
+  inbound: Inbound,
+  reply: Reply,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<void> {
+  const { admission, catalogue, metrics, log } = deps
+  const story = new RequestStory(inbound)
+  const finished = metrics.requestStarted()
+  try {
+    const admitting = admission.admit(inbound.caller, 'inference')
+    story.admitted = admitting instanceof Promise ? await admitting : admitting
+
+    const body = await inbound.readBody()
+    const request = parseInferenceRequest(inbound.endpoint, body.json, body.bytes)
+    story.request = request
+    if (!story.admitted.allowsModel(request.model)) throw modelNotAllowed(request.model)
+
+    story.plan = planRoute(request, catalogue.candidatesFor(request.model))
+    if (story.plan.ordered.length === 0) throw refusalOf(story.plan, request)
+    log.debug({ requestId: inbound.id, candidates: story.plan.ordered.length }, 'route planned')
+
+    using _heartbeat = request.stream ? startHeartbeat(deps, story, reply) : undefined
+    const answer = await sendToFirst(deps, story, request, { signal })
+    _heartbeat?.stop()
+    await deliver(deps, story, reply, answer, { signal })
+  } catch (error) {
+    story.failure = signal.aborted ? clientClosed(signal) : heddleErrorOf(error)
+    refuse(deps, story, reply, error)
+  } finally {
+    settle(deps, story, finished)
+  }
+}
+
+function modelNotAllowed(model: string): HeddleError {
+  return new HeddleError('model_not_allowed', `this key may not use "${model}"`, { param: 'model', fix: 'heddle keys ls' })
+}
+
+function clientClosed(signal: AbortSignal): HeddleError {
+  return signal.reason instanceof HeddleError ? signal.reason : new HeddleError('client_closed', 'the client closed the connection')
+}
