@@ -14,6 +14,8 @@ export const LIMITS = {
   urlBytes: { value: 8 * 1024, unit: 'bytes', reason: 'model ids and queries stay far below' },
   jsonBodyBytes: { value: 8 * 1024 * 1024, unit: 'bytes', reason: 'about two million tokens of text' },
   imageBodyBytes: { value: 20 * 1024 * 1024, unit: 'bytes', reason: 'a request that carries data URLs of images or sound' },
+  adminBodyBytes: { value: 64 * 1024, unit: 'bytes', reason: 'the admin API takes names, addresses and limits only' },
+  retryAfterMs: { value: 1_000, unit: 'ms', reason: 'what a client that may try again is told to wait where nothing better is known' },
   jsonDepth: { value: 64, unit: 'levels', reason: 'JSON schemas nest to about 20; deeper input only burns stack' },
   headersTimeoutMs: { value: 10_000, unit: 'ms', reason: 'slow-header attacks hold a socket no longer than this' },
   bodyTimeoutMs: { value: 30_000, unit: 'ms', reason: '8 MiB needs 2.2 Mbit/s' },
@@ -51,6 +53,7 @@ export const LIMITS = {
   logRingItems: { value: 2_000, unit: 'items', reason: 'log records kept for `heddle logs`' },
   logUnwrittenBytes: { value: 4 * 1024 * 1024, unit: 'bytes', reason: 'log lines that a slow standard error may hold; more are lost' },
   metricModels: { value: 1_000, unit: 'items', reason: 'values of the label model; further models are counted as other' },
+  logStreamItems: { value: 1_000, unit: 'items', reason: 'log records that wait for one slow reader; it is told how many it missed' },
   // Runtimes
   healthIntervalMs: { value: 10_000, unit: 'ms', reason: 'how often a registered runtime is checked again' },
   healthTimeoutMs: { value: 3_000, unit: 'ms', reason: 'a health answer later than this is none' },
