@@ -29,9 +29,7 @@ export type KeyList = z.infer<typeof KeyList>
 /** `POST /api/v1/keys`. */
 export const CreateKey = z
   .strictObject({
-    name: z
-      .string()
-      .regex(/^[^\p{Cc}]{1,64}$/u, 'expected 1 to 64 printable characters'),
+    name: z.string().regex(/^[^\p{Cc}]{1,64}$/u, 'expected 1 to 64 printable characters'),
     scopes: z.array(ScopeView).min(1).max(3).default(['inference']),
     models: z.array(z.string().min(1).max(256)).max(100).default([]),
     rpm: z.int().positive().max(1_000_000).optional(),
