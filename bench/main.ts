@@ -12,8 +12,9 @@ import { verdictTable } from './report/verdict.ts'
 import type { BenchOptions, Suite } from './suites/context.ts'
 import { gatewaySuite } from './suites/gateway.ts'
 import { streamsSuite } from './suites/many-streams.ts'
+import { startSuite } from './suites/start.ts'
 
-const SUITES: Readonly<Record<string, Suite>> = { gateway: gatewaySuite, streams: streamsSuite }
+const SUITES: Readonly<Record<string, Suite>> = { gateway: gatewaySuite, streams: streamsSuite, start: startSuite }
 
 const USAGE = `usage: npm run bench -- <suite> [options]
 
@@ -39,7 +40,8 @@ class UsageError extends Error {}
 function numberOption(name: keyof typeof RANGES, text: string): number {
   const [least, most] = RANGES[name]
   const value = Number(text)
-  if (!Number.isInteger(value) || value < least || value > most) throw new UsageError(`--${name} takes a whole number from ${least} to ${most}, not "${text}"`)
+  if (!Number.isInteger(value) || value < least || value > most)
+    throw new UsageError(`--${name} takes a whole number from ${least} to ${most}, not "${text}"`)
   return value
 }
 
@@ -51,7 +53,12 @@ function targetsOption(text: string): TargetName[] {
   })
 }
 
-function parseCommandLine(signal: AbortSignal): { suite: Suite; options: BenchOptions; isChecked: boolean; isSaved: boolean } {
+function parseCommandLine(signal: AbortSignal): {
+  suite: Suite
+  options: BenchOptions
+  isChecked: boolean
+  isSaved: boolean
+} {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     allowNegative: true,
@@ -66,7 +73,8 @@ function parseCommandLine(signal: AbortSignal): { suite: Suite; options: BenchOp
   })
   const [name = '', ...others] = positionals
   const suite = Object.hasOwn(SUITES, name) ? SUITES[name] : undefined
-  if (suite === undefined || others.length > 0) throw new UsageError(`name one suite: ${Object.keys(SUITES).join(', ')}`)
+  if (suite === undefined || others.length > 0)
+    throw new UsageError(`name one suite: ${Object.keys(SUITES).join(', ')}`)
   return {
     suite,
     options: {
@@ -93,7 +101,8 @@ function versionOf(command: string, flag: string): string {
 
 async function main(): Promise<number> {
   const interrupt = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupt.abort(new Error(`stopped by ${signal}`)))
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => interrupt.abort(new Error(`stopped by ${signal}`)))
   const { suite, options, isChecked, isSaved } = parseCommandLine(interrupt.signal)
   const root = dirname(dirname(fileURLToPath(import.meta.url)))
   await using processes = new Processes()
@@ -108,9 +117,18 @@ async function main(): Promise<number> {
     },
     options,
   )
-  const machine = machineFacts(root, { nginx: versionOf('nginx', '-v'), wrk: versionOf('wrk', '-v'), portkey: PORTKEY_VERSION })
-  process.stdout.write(`\n${machine.cores} × ${machine.cpu}, ${machine.memoryGiB} GiB, Node ${process.versions.node}\n\n${verdictTable(result.verdicts)}\n`)
-  if (isSaved) process.stdout.write(`\nwritten: bench/results/${writeResult(join(root, 'bench', 'results'), result, machine, new Date())}\n`)
+  const machine = machineFacts(root, {
+    nginx: versionOf('nginx', '-v'),
+    wrk: versionOf('wrk', '-v'),
+    portkey: PORTKEY_VERSION,
+  })
+  process.stdout.write(
+    `\n${machine.cores} × ${machine.cpu}, ${machine.memoryGiB} GiB, Node ${process.versions.node}\n\n${verdictTable(result.verdicts)}\n`,
+  )
+  if (isSaved)
+    process.stdout.write(
+      `\nwritten: bench/results/${writeResult(join(root, 'bench', 'results'), result, machine, new Date())}\n`,
+    )
   return isChecked && result.verdicts.some((verdict) => !verdict.holds) ? 1 : 0
 }
 
@@ -118,6 +136,7 @@ try {
   process.exitCode = await main()
 } catch (error) {
   process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`)
-  if (error instanceof UsageError || (error as { code?: unknown }).code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') process.stderr.write(`\n${USAGE}`)
+  if (error instanceof UsageError || (error as { code?: unknown }).code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION')
+    process.stderr.write(`\n${USAGE}`)
   process.exitCode = 2
 }

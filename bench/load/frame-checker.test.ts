@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { CHUNKS_PER_STREAM, chunkJson, chunkMeaning, usageJson } from '../mock-upstream/openai-shapes.ts'
-import { FrameChecker, expectedFrames, readChunk } from './frame-checker.ts'
+import { expectedFrames, FrameChecker, readChunk } from './frame-checker.ts'
 
 const expected = expectedFrames('bench-paced')
 const frames = expected.map((json) => `data: ${json}\n\n`)
@@ -22,7 +22,9 @@ describe('FrameChecker', () => {
   it('does not mind where the bytes are cut', () => {
     const text = frames.join('') + DONE
     for (const size of [1, 7, 300, text.length]) {
-      const parts = Array.from({ length: Math.ceil(text.length / size) }, (_, index) => text.slice(index * size, (index + 1) * size))
+      const parts = Array.from({ length: Math.ceil(text.length / size) }, (_, index) =>
+        text.slice(index * size, (index + 1) * size),
+      )
       assert.deepEqual(check(parts), whole)
     }
   })
@@ -70,7 +72,12 @@ describe('FrameChecker', () => {
   it('notices a missing, a doubled and an early [DONE]', () => {
     assert.deepEqual(check(frames), { ...whole, done: false })
     assert.equal(check([...frames, DONE, DONE]).done, false)
-    assert.deepEqual(check([...frames.slice(0, -1), DONE, frames.at(-1) as string]), { intact: CHUNKS_PER_STREAM - 1, lost: 1, wrong: 1, done: true })
+    assert.deepEqual(check([...frames.slice(0, -1), DONE, frames.at(-1) as string]), {
+      intact: CHUNKS_PER_STREAM - 1,
+      lost: 1,
+      wrong: 1,
+      done: true,
+    })
   })
 
   it('notices an event cut off at the end and one that is no JSON', () => {
@@ -86,13 +93,17 @@ describe('FrameChecker', () => {
 
 describe('readChunk', () => {
   it('reads back what the mock says', () => {
-    for (const index of [0, 1, CHUNKS_PER_STREAM - 1]) assert.deepEqual(readChunk(chunkJson('bench-burst', index)), chunkMeaning(index))
+    for (const index of [0, 1, CHUNKS_PER_STREAM - 1])
+      assert.deepEqual(readChunk(chunkJson('bench-burst', index)), chunkMeaning(index))
   })
 
   it('refuses other objects, more choices and other types', () => {
     assert.equal(readChunk('null'), undefined)
     assert.equal(readChunk('{"object":"chat.completion.chunk","choices":{}}'), undefined)
-    assert.equal(readChunk('{"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":5}}]}'), undefined)
+    assert.equal(
+      readChunk('{"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":5}}]}'),
+      undefined,
+    )
     assert.equal(readChunk('{"object":"chat.completion.chunk","choices":[{"index":0},{"index":1}]}'), undefined)
   })
 })

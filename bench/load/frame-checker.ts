@@ -1,5 +1,11 @@
 /** Checks every frame of one streamed answer against what the mock upstream sent: order, content, end, nothing more, nothing less. */
-import { CHUNKS_PER_STREAM, type ChunkMeaning, type StreamModel, chunkJson, chunkMeaning } from '../mock-upstream/openai-shapes.ts'
+import {
+  CHUNKS_PER_STREAM,
+  type ChunkMeaning,
+  chunkJson,
+  chunkMeaning,
+  type StreamModel,
+} from '../mock-upstream/openai-shapes.ts'
 
 export interface FrameCounts {
   /** Chunks that came in their place with the right meaning. */
@@ -32,10 +38,22 @@ export function readChunk(data: string): ChunkMeaning | undefined {
     return undefined // counted as wrong by the caller
   }
   const [choice, ...others] = Array.isArray(chunk?.choices) ? chunk.choices : []
-  if (chunk?.object !== 'chat.completion.chunk' || choice === undefined || others.length > 0 || choice.index !== 0) return undefined
-  const text = (value: unknown): string | null | undefined => (value === undefined || value === null ? null : typeof value === 'string' ? value : undefined)
-  const [role, content, finishReason] = [text(choice.delta?.role), text(choice.delta?.content), text(choice.finish_reason)]
-  return role === undefined || content === undefined || finishReason === undefined ? undefined : { role, content, finishReason }
+  if (chunk?.object !== 'chat.completion.chunk' || choice === undefined || others.length > 0 || choice.index !== 0)
+    return undefined
+  const [role, content, finishReason] = [
+    textOf(choice.delta?.role),
+    textOf(choice.delta?.content),
+    textOf(choice.finish_reason),
+  ]
+  return role === undefined || content === undefined || finishReason === undefined
+    ? undefined
+    : { role, content, finishReason }
+}
+
+/** A text; null where there is none; undefined for anything else. */
+function textOf(value: unknown): string | null | undefined {
+  if (value === undefined || value === null) return null
+  return typeof value === 'string' ? value : undefined
 }
 
 function isSame(a: ChunkMeaning, b: ChunkMeaning): boolean {
@@ -103,7 +121,8 @@ export class FrameChecker {
   /** A proxy may write the JSON anew; its meaning must stay, and a later chunk than the next one tells how many are missing. */
   #compare(data: string): void {
     const chunk = readChunk(data)
-    const index = chunk === undefined ? -1 : MEANINGS.findIndex((meaning, at) => at >= this.#next && isSame(meaning, chunk))
+    const index =
+      chunk === undefined ? -1 : MEANINGS.findIndex((meaning, at) => at >= this.#next && isSame(meaning, chunk))
     if (index === -1) this.#wrong += 1
     else this.#accept(index)
   }
@@ -112,5 +131,7 @@ export class FrameChecker {
 /** The joined `data` lines of an event (WHATWG HTML, 9.2.6); undefined when it has none. */
 function dataOf(block: string): string | undefined {
   const lines = block.split('\n').filter((line) => line.startsWith('data:'))
-  return lines.length === 0 ? undefined : lines.map((line) => line.slice(line[5] === ' ' ? 6 : 5).replace(/\r$/, '')).join('\n')
+  return lines.length === 0
+    ? undefined
+    : lines.map((line) => line.slice(line[5] === ' ' ? 6 : 5).replace(/\r$/, '')).join('\n')
 }

@@ -1,9 +1,9 @@
 /** The streaming load client: a process of its own that opens streams, checks every frame and counts. */
-import { type Socket, connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { percentileOf } from '../measure/statistics.ts'
 import { chatRequest } from '../mock-upstream/openai-shapes.ts'
-import { FrameChecker, expectedFrames } from './frame-checker.ts'
+import { expectedFrames, FrameChecker } from './frame-checker.ts'
 import { ResponseReader } from './response-reader.ts'
 import type { StreamJob, StreamResult } from './stream-job.ts'
 
@@ -46,7 +46,12 @@ class Tally {
 
 function requestText(job: StreamJob, port: number): string {
   const body = chatRequest(job.model, true)
-  const headers = Object.entries({ host: `127.0.0.1:${port}`, 'content-type': 'application/json', accept: 'text/event-stream', ...job.headers })
+  const headers = Object.entries({
+    host: `127.0.0.1:${port}`,
+    'content-type': 'application/json',
+    accept: 'text/event-stream',
+    ...job.headers,
+  })
   const head = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
   return `POST /v1/chat/completions HTTP/1.1\r\n${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
 }
@@ -95,7 +100,13 @@ function open(port: number): Promise<Socket> {
   })
 }
 
-async function runConnection(job: StreamJob, index: number, until: number, expected: readonly string[], tally: Tally): Promise<void> {
+async function runConnection(
+  job: StreamJob,
+  index: number,
+  until: number,
+  expected: readonly string[],
+  tally: Tally,
+): Promise<void> {
   await sleep((job.rampMs * index) / job.connections)
   const port = job.ports[index % job.ports.length] as number
   const request = requestText(job, port)
@@ -117,13 +128,19 @@ async function runConnection(job: StreamJob, index: number, until: number, expec
   socket?.destroy()
 }
 
+/** A target that answered nothing has no times; its errors say so. */
+function percentileOrZero(values: readonly number[], share: number): number {
+  return values.length === 0 ? 0 : percentileOf(values, share)
+}
+
 async function run(job: StreamJob): Promise<StreamResult> {
   const tally = new Tally()
   const expected = expectedFrames(job.model)
   const beganAt = performance.now()
   const until = beganAt + job.durationMs
-  await Promise.all(Array.from({ length: job.connections }, (_, index) => runConnection(job, index, until, expected, tally)))
-  const percentile = (values: readonly number[], share: number): number => (values.length === 0 ? 0 : percentileOf(values, share))
+  await Promise.all(
+    Array.from({ length: job.connections }, (_, index) => runConnection(job, index, until, expected, tally)),
+  )
   return {
     streams: tally.streams,
     intactStreams: tally.intactStreams,
@@ -134,9 +151,9 @@ async function run(job: StreamJob): Promise<StreamResult> {
     errorSamples: tally.errorSamples,
     elapsedMs: performance.now() - beganAt,
     mostAtOnce: tally.mostAtOnce,
-    firstFrameP50Ms: percentile(tally.firstFrameMs, 0.5),
-    firstFrameP99Ms: percentile(tally.firstFrameMs, 0.99),
-    streamP50Ms: percentile(tally.streamMs, 0.5),
+    firstFrameP50Ms: percentileOrZero(tally.firstFrameMs, 0.5),
+    firstFrameP99Ms: percentileOrZero(tally.firstFrameMs, 0.99),
+    streamP50Ms: percentileOrZero(tally.streamMs, 0.5),
   }
 }
 

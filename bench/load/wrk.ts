@@ -44,7 +44,10 @@ export interface WrkJob {
 }
 
 /** One thread of wrk against `url` for `seconds`. */
-export function runWrk({ url, bodyFile, headers, connections, seconds }: WrkJob, { signal }: { readonly signal: AbortSignal }): Promise<WrkResult> {
+export function runWrk(
+  { url, bodyFile, headers, connections, seconds }: WrkJob,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<WrkResult> {
   const script = fileURLToPath(new URL('chat.lua', import.meta.url))
   const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', '-s', script, url, '--', bodyFile]
   const child = spawn('wrk', [...args, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)], {
@@ -61,7 +64,7 @@ export function runWrk({ url, bodyFile, headers, connections, seconds }: WrkJob,
         if (code !== 0) throw new Error(`wrk ended with ${code}: ${output.slice(-500)}`)
         resolve(parseWrk(output))
       } catch (error) {
-        reject(error as Error)
+        reject(error)
       }
     })
   })

@@ -12,13 +12,23 @@ describe('parseProcStat', () => {
 })
 
 describe('parseResidentBytes', () => {
-  it('reads kilobytes as bytes', () => assert.equal(parseResidentBytes('VmPeak:\t 10 kB\nVmRSS:\t   2048 kB\n'), 2_097_152))
+  it('reads kilobytes as bytes', () =>
+    assert.equal(parseResidentBytes('VmPeak:\t 10 kB\nVmRSS:\t   2048 kB\n'), 2_097_152))
   it('refuses a status without it, as of a zombie', () => assert.throws(() => parseResidentBytes('State:\tZ\n')))
 })
 
 describe('processTree', () => {
   it('holds grandchildren and no strangers', () => {
-    const parents = new Map([[2, 1], [3, 2], [4, 9], [5, 3], [6, 2]])
-    assert.deepEqual(processTree(2, parents).toSorted(), [2, 3, 5, 6])
+    const parents = new Map([
+      [2, 1],
+      [3, 2],
+      [4, 9],
+      [5, 3],
+      [6, 2],
+    ])
+    assert.deepEqual(
+      processTree(2, parents).toSorted((a, b) => a - b),
+      [2, 3, 5, 6],
+    )
   })
 })

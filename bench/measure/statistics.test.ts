@@ -22,14 +22,24 @@ describe('percentileOf', () => {
 
 describe('medianRow', () => {
   it('takes the median field by field', () => {
-    assert.deepEqual(medianRow([{ a: 1, b: 30 }, { a: 3, b: 10 }, { a: 2, b: 20 }]), { a: 2, b: 20 })
+    assert.deepEqual(
+      medianRow([
+        { a: 1, b: 30 },
+        { a: 3, b: 10 },
+        { a: 2, b: 20 },
+      ]),
+      { a: 2, b: 20 },
+    )
   })
 })
 
 describe('interleave', () => {
   it('turns the order round each round and throws the first away', async (t) => {
     const seen: string[] = []
-    const rows = await interleave(['a', 'b'], async (name, round) => seen.push(`${name}${round}`), { rounds: 2, signal: t.signal })
+    const rows = await interleave(['a', 'b'], async (name, round) => seen.push(`${name}${round}`), {
+      rounds: 2,
+      signal: t.signal,
+    })
     assert.deepEqual(seen, ['a0', 'b0', 'b1', 'a1', 'a2', 'b2'])
     assert.deepEqual(rows.get('a'), [4, 5])
     assert.deepEqual(rows.get('b'), [3, 6])
@@ -38,10 +48,14 @@ describe('interleave', () => {
   it('stops between two measurements when it is aborted', async () => {
     const abort = new AbortController()
     let calls = 0
-    const run = interleave(['a', 'b'], async () => {
-      calls += 1
-      abort.abort(new Error('enough'))
-    }, { rounds: 3, signal: abort.signal })
+    const run = interleave(
+      ['a', 'b'],
+      async () => {
+        calls += 1
+        abort.abort(new Error('enough'))
+      },
+      { rounds: 3, signal: abort.signal },
+    )
     await assert.rejects(run, /enough/)
     assert.equal(calls, 1)
   })

@@ -20,7 +20,9 @@ export function percentileOf(values: readonly number[], share: number): number {
 export function medianRow<Key extends string>(rounds: readonly Readonly<Record<Key, number>>[]): Record<Key, number> {
   const first = rounds[0]
   if (first === undefined) throw new Error('no round was measured')
-  const entries = (Object.keys(first) as Key[]).map((key) => [key, medianOf(rounds.map((round) => round[key]))] as const)
+  const entries = (Object.keys(first) as Key[]).map(
+    (key) => [key, medianOf(rounds.map((round) => round[key]))] as const,
+  )
   return Object.fromEntries(entries) as Record<Key, number>
 }
 

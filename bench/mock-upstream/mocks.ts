@@ -32,7 +32,11 @@ export async function startJsonMock(deps: NginxDeps, { signal }: { readonly sign
 }
 
 /** The streaming mock on `count` ports, each an upstream of its own to whoever registers it. */
-export async function startStreamMock(deps: NginxDeps, count: number, { signal }: { readonly signal: AbortSignal }): Promise<Mock> {
+export async function startStreamMock(
+  deps: NginxDeps,
+  count: number,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<Mock> {
   const ports = await freePorts(count)
   const file = fileURLToPath(new URL('stream-server.ts', import.meta.url))
   const running = deps.processes.spawn('stream-mock', process.execPath, [file, ...ports.map(String)])

@@ -20,19 +20,23 @@ export function isStreamModel(model: unknown): model is StreamModel {
   return typeof model === 'string' && Object.hasOwn(STREAM_PACE_MS, model)
 }
 
+function completionWith(content: string): string {
+  return JSON.stringify({
+    id: 'chatcmpl-bench',
+    object: 'chat.completion',
+    created: CREATED,
+    model: JSON_MODEL,
+    choices: [
+      { index: 0, message: { role: 'assistant', content, refusal: null }, logprobs: null, finish_reason: 'stop' },
+    ],
+    usage: { prompt_tokens: 180, completion_tokens: 90, total_tokens: 270 },
+    system_fingerprint: 'fp_bench',
+  })
+}
+
 /** A whole chat completion of exactly 700 bytes. */
 export function jsonAnswer(): string {
-  const withContent = (content: string): string =>
-    JSON.stringify({
-      id: 'chatcmpl-bench',
-      object: 'chat.completion',
-      created: CREATED,
-      model: JSON_MODEL,
-      choices: [{ index: 0, message: { role: 'assistant', content, refusal: null }, logprobs: null, finish_reason: 'stop' }],
-      usage: { prompt_tokens: 180, completion_tokens: 90, total_tokens: 270 },
-      system_fingerprint: 'fp_bench',
-    })
-  return withContent('x'.repeat(JSON_ANSWER_BYTES - withContent('').length))
+  return completionWith('x'.repeat(JSON_ANSWER_BYTES - completionWith('').length))
 }
 
 /** The answer of `GET /v1/models`. */

@@ -16,7 +16,8 @@ function run(command: string, args: readonly string[]): void {
     // RUNLEVEL keeps Debian from starting nginx as a service of the machine.
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
   })
-  if (result.status !== 0) throw new Error(`${command} ${args.join(' ')} failed: ${result.error?.message ?? `exit ${result.status}`}`)
+  if (result.status !== 0)
+    throw new Error(`${command} ${args.join(' ')} failed: ${result.error?.message ?? `exit ${result.status}`}`)
 }
 
 /** Makes sure that `programs` can be started, or says in one sentence what to do. */
@@ -25,7 +26,9 @@ export function ensurePrograms(programs: readonly Program[], say: (line: string)
   if (missing.length === 0) return
   const packages = missing.map((program) => PACKAGES[program])
   if (process.getuid?.() !== 0 || !isOnPath('apt-get')) {
-    throw new Error(`the bench needs ${missing.join(' and ')}; install them (Debian: sudo apt-get install ${packages.join(' ')}) and run it again`)
+    throw new Error(
+      `the bench needs ${missing.join(' and ')}; install them (Debian: sudo apt-get install ${packages.join(' ')}) and run it again`,
+    )
   }
   say(`installing ${packages.join(', ')} with apt-get`)
   run('apt-get', ['update', '-qq'])

@@ -44,17 +44,26 @@ async function statusOf(url: string, signal: AbortSignal): Promise<number> {
   }
 }
 
-async function poll(running: RunningProcess, what: string, signal: AbortSignal, check: () => Promise<boolean>): Promise<void> {
+async function poll(
+  running: RunningProcess,
+  what: string,
+  signal: AbortSignal,
+  check: () => Promise<boolean>,
+): Promise<void> {
   const deadline = performance.now() + READY_TIMEOUT_MS
   while (!(await check())) {
     running.throwIfEnded()
-    if (performance.now() > deadline) throw new Error(`${running.name}: no ${what} within ${READY_TIMEOUT_MS} ms: ${running.lastOutput()}`)
+    if (performance.now() > deadline)
+      throw new Error(`${running.name}: no ${what} within ${READY_TIMEOUT_MS} ms: ${running.lastOutput()}`)
     await sleep(POLL_MS, undefined, { signal })
   }
 }
 
 async function offers(port: number, key: string, models: readonly string[], signal: AbortSignal): Promise<boolean> {
-  const response = await fetch(`http://127.0.0.1:${port}/v1/models`, { headers: { authorization: `Bearer ${key}` }, signal })
+  const response = await fetch(`http://127.0.0.1:${port}/v1/models`, {
+    headers: { authorization: `Bearer ${key}` },
+    signal,
+  })
   if (!response.ok) throw new Error(`GET /v1/models answered ${response.status}: ${await response.text()}`)
   const list = (await response.json()) as { data: { id: string }[] }
   return models.every((model) => list.data.some((offered) => offered.id === model))
@@ -80,7 +89,12 @@ export async function startHeddle({ processes, root }: HeddleDeps, options: Hedd
       },
     },
   )
-  await poll(running, `200 from ${readyPath}`, signal, async () => (await statusOf(`http://127.0.0.1:${port}${readyPath}`, signal)) === 200)
+  await poll(
+    running,
+    `200 from ${readyPath}`,
+    signal,
+    async () => (await statusOf(`http://127.0.0.1:${port}${readyPath}`, signal)) === 200,
+  )
   const readyMs = performance.now() - spawnedAt
   const keyFile = join(home, 'data', 'keys', 'default.key')
   await poll(running, 'default key', signal, async () => existsSync(keyFile))
@@ -98,6 +112,9 @@ export async function startHeddleProxy(
   const runtimes = upstreamPorts.map((port) => `openai:http://127.0.0.1:${port}`).join(',')
   const node = await startHeddle(deps, { name: 'heddle', runtimes, models, signal })
   const unauthorized = await fetch(`http://127.0.0.1:${node.port}/v1/models`, { signal })
-  if (unauthorized.status !== 401) throw new Error(`heddle answered ${unauthorized.status} without a key: authentication is off, so nothing can be compared`)
+  if (unauthorized.status !== 401)
+    throw new Error(
+      `heddle answered ${unauthorized.status} without a key: authentication is off, so nothing can be compared`,
+    )
   return { name: 'heddle', ports: [node.port], process: node.process, headers: { authorization: `Bearer ${node.key}` } }
 }

@@ -17,10 +17,16 @@ export interface NginxConfig {
 }
 
 /** Starts one nginx with a configuration of its own, away from the system's. */
-export async function startNginx({ processes }: NginxDeps, { name, port, http }: NginxConfig, { signal }: { readonly signal: AbortSignal }): Promise<RunningProcess> {
+export async function startNginx(
+  { processes }: NginxDeps,
+  { name, port, http }: NginxConfig,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<RunningProcess> {
   const folder = join(processes.folder, name)
   mkdirSync(folder, { recursive: true })
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${folder}/${kind};`).join(' ')
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((kind) => `${kind}_temp_path ${folder}/${kind};`)
+    .join(' ')
   const file = join(folder, 'nginx.conf')
   writeFileSync(
     file,
@@ -36,7 +42,11 @@ export async function startNginx({ processes }: NginxDeps, { name, port, http }:
 }
 
 /** nginx as a reverse proxy with kept-alive upstream connections; `buffering` off is what a stream needs. */
-export async function startNginxProxy(deps: NginxDeps, upstreamPort: number, { buffering, signal }: { readonly buffering: boolean; readonly signal: AbortSignal }): Promise<Target> {
+export async function startNginxProxy(
+  deps: NginxDeps,
+  upstreamPort: number,
+  { buffering, signal }: { readonly buffering: boolean; readonly signal: AbortSignal },
+): Promise<Target> {
   const [port = 0] = await freePorts(1)
   const process = await startNginx(
     deps,

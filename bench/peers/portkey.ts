@@ -36,20 +36,28 @@ export function installPortkey(cacheFolder: string, say: (line: string) => void)
   })
   if (result.status !== 0 || !existsSync(script)) {
     rmSync(folder, { recursive: true, force: true })
-    throw new Error('npm could not install @portkey-ai/gateway; the lines above say why (leave it out with --targets direct,nginx,heddle)')
+    throw new Error(
+      'npm could not install @portkey-ai/gateway; the lines above say why (leave it out with --targets direct,nginx,heddle)',
+    )
   }
   return script
 }
 
 /** It has no option for its address and listens on every interface for as long as the bench runs. */
 export async function startPortkey(
-  { processes, cacheFolder, say }: { readonly processes: Processes; readonly cacheFolder: string; readonly say: (line: string) => void },
+  {
+    processes,
+    cacheFolder,
+    say,
+  }: { readonly processes: Processes; readonly cacheFolder: string; readonly say: (line: string) => void },
   upstreamPort: number,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<Target> {
   const script = installPortkey(cacheFolder, say)
   const [port = 0] = await freePorts(1)
-  const running = processes.spawn(`portkey-${port}`, process.execPath, [script, '--headless', `--port=${port}`], { env: { NODE_ENV: 'production' } })
+  const running = processes.spawn(`portkey-${port}`, process.execPath, [script, '--headless', `--port=${port}`], {
+    env: { NODE_ENV: 'production' },
+  })
   await waitForPort(running, port, { signal })
   return {
     name: 'portkey',

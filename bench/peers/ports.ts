@@ -37,11 +37,16 @@ function accepts(port: number): Promise<boolean> {
 }
 
 /** Waits until `port` accepts connections; fails at once when the process that should listen there has ended. */
-export async function waitForPort(process: RunningProcess, port: number, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+export async function waitForPort(
+  process: RunningProcess,
+  port: number,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<void> {
   const deadline = performance.now() + START_TIMEOUT_MS
   while (!(await accepts(port))) {
     process.throwIfEnded()
-    if (performance.now() > deadline) throw new Error(`${process.name} did not listen within ${START_TIMEOUT_MS} ms: ${process.lastOutput()}`)
+    if (performance.now() > deadline)
+      throw new Error(`${process.name} did not listen within ${START_TIMEOUT_MS} ms: ${process.lastOutput()}`)
     await sleep(POLL_MS, undefined, { signal })
   }
 }

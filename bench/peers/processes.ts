@@ -39,7 +39,10 @@ export class RunningProcess implements AsyncDisposable {
   }
 
   throwIfEnded(): void {
-    if (this.hasEnded) throw new Error(`${this.name} ended (${this.#child.exitCode ?? this.#child.signalCode ?? 'not started'}): ${this.lastOutput()}`)
+    if (this.hasEnded)
+      throw new Error(
+        `${this.name} ended (${this.#child.exitCode ?? this.#child.signalCode ?? 'not started'}): ${this.lastOutput()}`,
+      )
   }
 
   /** The end of what it wrote to stdout and stderr. */
@@ -57,7 +60,8 @@ export class RunningProcess implements AsyncDisposable {
         act()
       }
       const aborted = (): void => settle(() => reject(signal.reason as Error))
-      const ended = (): void => settle(() => reject(new Error(`${this.name} ended without an answer: ${this.lastOutput()}`)))
+      const ended = (): void =>
+        settle(() => reject(new Error(`${this.name} ended without an answer: ${this.lastOutput()}`)))
       const answered = (message: Serializable): void => settle(() => resolve(message as Answer))
       signal.addEventListener('abort', aborted, { once: true })
       this.#child.once('exit', ended)
@@ -102,7 +106,12 @@ export class Processes implements AsyncDisposable {
     process.once('exit', this.#killAll)
   }
 
-  spawn(name: string, command: string, args: readonly string[], { env = {}, messages = false }: SpawnOptions = {}): RunningProcess {
+  spawn(
+    name: string,
+    command: string,
+    args: readonly string[],
+    { env = {}, messages = false }: SpawnOptions = {},
+  ): RunningProcess {
     const logFile = join(this.folder, `${name.replaceAll(/[^a-z0-9-]/gi, '-')}.log`)
     const log = openSync(logFile, 'a')
     const child = spawn(command, args, {

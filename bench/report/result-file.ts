@@ -36,7 +36,9 @@ function outputOf(command: string, args: readonly string[]): string | undefined 
 function commitOf(root: string): string {
   const commit = outputOf('git', ['-C', root, 'rev-parse', '--short', 'HEAD'])
   if (commit === undefined) return 'unknown'
-  return outputOf('git', ['-C', root, 'status', '--porcelain', '--untracked-files=no', '--', 'src']) === '' ? commit : `${commit} with changes`
+  return outputOf('git', ['-C', root, 'status', '--porcelain', '--untracked-files=no', '--', 'src']) === ''
+    ? commit
+    : `${commit} with changes`
 }
 
 /** Facts that explain a number; no host name, user or path among them. */
@@ -57,7 +59,10 @@ export function writeResult(folder: string, result: BenchResult, machine: Machin
   mkdirSync(folder, { recursive: true })
   const stamp = now.toISOString().slice(0, 16).replaceAll(':', '')
   const name = `${result.name}-${stamp}.json`
-  writeFileSync(join(folder, name), `${JSON.stringify({ date: now.toISOString(), machine, ...result }, roundNumbers, 2)}\n`)
+  writeFileSync(
+    join(folder, name),
+    `${JSON.stringify({ date: now.toISOString(), machine, ...result }, roundNumbers, 2)}\n`,
+  )
   return name
 }
 

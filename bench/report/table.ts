@@ -17,9 +17,15 @@ export function ratioText(value: number | undefined, base: number | undefined): 
 
 /** Header and rows as a Markdown table; numbers are set flush right. */
 export function tableOf(header: readonly string[], rows: readonly (readonly Cell[])[]): string {
-  const texts = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? numberText(cell) : cell).replaceAll('|', '\\|')))
-  const isNumeric = header.map((_, column) => texts.length > 0 && texts.every((row) => /^[–\-+\d.][\d.,]*( .*)?$/.test(row[column] ?? '')))
-  const widths = header.map((title, column) => Math.max(title.length, 3, ...texts.map((row) => row[column]?.length ?? 0)))
+  const texts = rows.map((row) =>
+    row.map((cell) => (typeof cell === 'number' ? numberText(cell) : cell).replaceAll('|', '\\|')),
+  )
+  const isNumeric = header.map(
+    (_, column) => texts.length > 0 && texts.every((row) => /^[–\-+\d.][\d.,]*( .*)?$/.test(row[column] ?? '')),
+  )
+  const widths = header.map((title, column) =>
+    Math.max(title.length, 3, ...texts.map((row) => row[column]?.length ?? 0)),
+  )
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell, column) => (isNumeric[column] ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0))).join(' | ')} |`
   const rule = `|${widths.map((width, column) => (isNumeric[column] ? `${'-'.repeat(width + 1)}:` : '-'.repeat(width + 2))).join('|')}|`

@@ -20,11 +20,20 @@ export interface Bound {
 
 /** Compares one measurement with its bounds. */
 export function verdictOf({ what, measured, atLeast, atMost, unit }: Bound): Verdict {
-  const target = [...(atLeast === undefined ? [] : [`≥ ${atLeast}${unit}`]), ...(atMost === undefined ? [] : [`≤ ${atMost}${unit}`])].join(', ')
+  const target = [
+    ...(atLeast === undefined ? [] : [`≥ ${atLeast}${unit}`]),
+    ...(atMost === undefined ? [] : [`≤ ${atMost}${unit}`]),
+  ].join(', ')
   if (target === '') throw new Error(`the target "${what}" has no bound`)
-  if (measured === undefined || !Number.isFinite(measured)) return { what, target, measured: 'not measured', holds: false }
+  if (measured === undefined || !Number.isFinite(measured))
+    return { what, target, measured: 'not measured', holds: false }
   const holds = (atLeast === undefined || measured >= atLeast) && (atMost === undefined || measured <= atMost)
-  return { what, target, measured: `${numberText(measured, measured !== 0 && Math.abs(measured) < 100 ? 2 : 0)}${unit}`, holds }
+  return {
+    what,
+    target,
+    measured: `${numberText(measured, measured !== 0 && Math.abs(measured) < 100 ? 2 : 0)}${unit}`,
+    holds,
+  }
 }
 
 export function verdictTable(verdicts: readonly Verdict[]): string {

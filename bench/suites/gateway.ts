@@ -6,12 +6,25 @@ import { type Verdict, verdictOf } from '../report/verdict.ts'
 import type { Suite } from './context.ts'
 import { type JsonReport, runJsonLoad } from './json-load.ts'
 import { manyStreamsTable, manyStreamsVerdicts, runManyStreams } from './many-streams.ts'
-import { STREAM_LOADS, type StreamReport, runStreamLoad } from './stream-load.ts'
+import { runStreamLoad, STREAM_LOADS, type StreamReport } from './stream-load.ts'
 
 function jsonTable({ summary }: JsonReport): string {
   const [nginx, portkey, direct] = [summary.get('nginx'), summary.get('portkey'), summary.get('direct')]
   return tableOf(
-    ['target', 'req/s', '× nginx', '× Portkey', 'p50/p99 ms (c=50)', 'p50/p99 ms (c=1)', 'added p50 ms', 'added p99 ms', 'CPU µs/req', '× nginx CPU', 'RSS MB', 'errors'],
+    [
+      'target',
+      'req/s',
+      '× nginx',
+      '× Portkey',
+      'p50/p99 ms (c=50)',
+      'p50/p99 ms (c=1)',
+      'added p50 ms',
+      'added p99 ms',
+      'CPU µs/req',
+      '× nginx CPU',
+      'RSS MB',
+      'errors',
+    ],
     [...summary].map(([name, row]) => [
       name,
       row.requestsPerSecond.toFixed(0),
@@ -31,7 +44,21 @@ function jsonTable({ summary }: JsonReport): string {
 
 function streamTable({ summary }: StreamReport): string {
   return tableOf(
-    ['load', 'target', 'streams/s', 'CPU µs/stream', '× nginx', 'first frame p50/p99 ms', 'stream p50 ms', 'frames ok', 'lost', 'wrong', 'streams', 'intact', 'errors'],
+    [
+      'load',
+      'target',
+      'streams/s',
+      'CPU µs/stream',
+      '× nginx',
+      'first frame p50/p99 ms',
+      'stream p50 ms',
+      'frames ok',
+      'lost',
+      'wrong',
+      'streams',
+      'intact',
+      'errors',
+    ],
     [...summary].map(([name, row]) => {
       const [load = '', target = ''] = name.split(' ')
       return [
@@ -53,17 +80,49 @@ function streamTable({ summary }: StreamReport): string {
   )
 }
 
-const divide = (value: number | undefined, base: number | undefined): number | undefined => (value === undefined || base === undefined ? undefined : value / base)
-const subtract = (value: number | undefined, base: number | undefined): number | undefined => (value === undefined || base === undefined ? undefined : value - base)
+const divide = (value: number | undefined, base: number | undefined): number | undefined =>
+  value === undefined || base === undefined ? undefined : value / base
+const subtract = (value: number | undefined, base: number | undefined): number | undefined =>
+  value === undefined || base === undefined ? undefined : value - base
 
 function jsonVerdicts({ summary }: JsonReport): Verdict[] {
-  const [heddle, nginx, portkey, direct] = [summary.get('heddle'), summary.get('nginx'), summary.get('portkey'), summary.get('direct')]
+  const [heddle, nginx, portkey, direct] = [
+    summary.get('heddle'),
+    summary.get('nginx'),
+    summary.get('portkey'),
+    summary.get('direct'),
+  ]
   return [
-    verdictOf({ what: 'JSON req/s at c=50, one process', measured: divide(heddle?.requestsPerSecond, nginx?.requestsPerSecond), atLeast: 0.3, unit: ' × nginx' }),
-    verdictOf({ what: 'JSON req/s at c=50, one process', measured: divide(heddle?.requestsPerSecond, portkey?.requestsPerSecond), atLeast: 6, unit: ' × Portkey' }),
-    verdictOf({ what: 'CPU per JSON request', measured: divide(heddle?.cpuMicrosPerRequest, nginx?.cpuMicrosPerRequest), atMost: 4, unit: ' × nginx' }),
-    verdictOf({ what: 'added p50 at c=1 over direct', measured: subtract(heddle?.soloP50Ms, direct?.soloP50Ms), atMost: 0.4, unit: ' ms' }),
-    verdictOf({ what: 'added p99 at c=1 over direct', measured: subtract(heddle?.soloP99Ms, direct?.soloP99Ms), atMost: 2, unit: ' ms' }),
+    verdictOf({
+      what: 'JSON req/s at c=50, one process',
+      measured: divide(heddle?.requestsPerSecond, nginx?.requestsPerSecond),
+      atLeast: 0.3,
+      unit: ' × nginx',
+    }),
+    verdictOf({
+      what: 'JSON req/s at c=50, one process',
+      measured: divide(heddle?.requestsPerSecond, portkey?.requestsPerSecond),
+      atLeast: 6,
+      unit: ' × Portkey',
+    }),
+    verdictOf({
+      what: 'CPU per JSON request',
+      measured: divide(heddle?.cpuMicrosPerRequest, nginx?.cpuMicrosPerRequest),
+      atMost: 4,
+      unit: ' × nginx',
+    }),
+    verdictOf({
+      what: 'added p50 at c=1 over direct',
+      measured: subtract(heddle?.soloP50Ms, direct?.soloP50Ms),
+      atMost: 0.4,
+      unit: ' ms',
+    }),
+    verdictOf({
+      what: 'added p99 at c=1 over direct',
+      measured: subtract(heddle?.soloP99Ms, direct?.soloP99Ms),
+      atMost: 2,
+      unit: ' ms',
+    }),
     verdictOf({ what: 'JSON answers that failed', measured: heddle?.errors, atMost: 0, unit: '' }),
   ]
 }
@@ -71,10 +130,16 @@ function jsonVerdicts({ summary }: JsonReport): Verdict[] {
 function streamVerdicts({ summary }: StreamReport): Verdict[] {
   return STREAM_LOADS.flatMap((load) => {
     const [heddle, nginx] = [summary.get(`${load} heddle`), summary.get(`${load} nginx`)]
-    const damaged = heddle && heddle.streams - heddle.intactStreams + heddle.framesLost + heddle.framesWrong + heddle.errors
+    const damaged =
+      heddle && heddle.streams - heddle.intactStreams + heddle.framesLost + heddle.framesWrong + heddle.errors
     const kind = load.replace('bench-', '')
     return [
-      verdictOf({ what: `CPU per 100-chunk SSE stream, ${kind}`, measured: divide(heddle?.cpuMicrosPerStream, nginx?.cpuMicrosPerStream), atMost: 2.5, unit: ' × nginx' }),
+      verdictOf({
+        what: `CPU per 100-chunk SSE stream, ${kind}`,
+        measured: divide(heddle?.cpuMicrosPerStream, nginx?.cpuMicrosPerStream),
+        atMost: 2.5,
+        unit: ' × nginx',
+      }),
       verdictOf({ what: `damaged SSE frames and streams, ${kind}`, measured: damaged, atMost: 0, unit: '' }),
     ]
   })
@@ -95,7 +160,11 @@ export const gatewaySuite: Suite = async (context, options) => {
   return {
     name: 'gateway',
     options: { rounds: options.rounds, seconds: options.seconds, streams: options.streams, targets },
-    summary: { json: Object.fromEntries(json.summary), stream: Object.fromEntries(stream.summary), manyStreams: Object.fromEntries(many) },
+    summary: {
+      json: Object.fromEntries(json.summary),
+      stream: Object.fromEntries(stream.summary),
+      manyStreams: Object.fromEntries(many),
+    },
     rounds: { json: Object.fromEntries(json.rounds), stream: Object.fromEntries(stream.rounds) },
     verdicts: [...jsonVerdicts(json), ...streamVerdicts(stream), ...manyStreamsVerdicts(many, options.streams)],
   }

@@ -5,7 +5,7 @@ import { runWrk } from '../load/wrk.ts'
 import { cpuMicros, residentBytes } from '../measure/proc.ts'
 import { interleave, medianRow } from '../measure/statistics.ts'
 import { startJsonMock } from '../mock-upstream/mocks.ts'
-import { JSON_MODEL, chatRequest, jsonAnswer } from '../mock-upstream/openai-shapes.ts'
+import { chatRequest, JSON_MODEL, jsonAnswer } from '../mock-upstream/openai-shapes.ts'
 import { startHeddleProxy } from '../peers/heddle.ts'
 import { startNginxProxy } from '../peers/nginx.ts'
 import { startPortkey } from '../peers/portkey.ts'
@@ -61,8 +61,15 @@ async function startTargets(context: BenchContext, { targets, signal }: BenchOpt
   return started
 }
 
-async function measureOnce(context: BenchContext, target: Target, bodyFile: string, { seconds, signal }: BenchOptions): Promise<JsonRow> {
-  const load = async (connections: number): Promise<{ result: Awaited<ReturnType<typeof runWrk>>; cpuMicrosPerRequest: number }> => {
+async function measureOnce(
+  context: BenchContext,
+  target: Target,
+  bodyFile: string,
+  { seconds, signal }: BenchOptions,
+): Promise<JsonRow> {
+  const load = async (
+    connections: number,
+  ): Promise<{ result: Awaited<ReturnType<typeof runWrk>>; cpuMicrosPerRequest: number }> => {
     const before = cpuMicros(target.process.pid, context.ticksPerSecond)
     const url = `http://127.0.0.1:${target.ports[0]}/v1/chat/completions`
     const result = await runWrk({ url, bodyFile, headers: target.headers, connections, seconds }, { signal })

@@ -45,7 +45,9 @@ function checkDescriptors(streams: number): void {
   const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(limits)?.[1] ?? '0'
   const needed = streams * 2 + DESCRIPTORS_BESIDE_STREAMS
   if (hard !== 'unlimited' && Number(hard) < needed) {
-    throw new Error(`${streams} streams need ${needed} open files and this shell allows ${hard}: raise it with \`ulimit -Hn ${needed}\` or ask for fewer with --streams`)
+    throw new Error(
+      `${streams} streams need ${needed} open files and this shell allows ${hard}: raise it with \`ulimit -Hn ${needed}\` or ask for fewer with --streams`,
+    )
   }
 }
 
@@ -54,21 +56,39 @@ const residentOf = (target: Target): number => {
   return own + children
 }
 
+/** The most memory that `target` held while `work` went on. */
 async function peakWhile(target: Target, work: Promise<unknown>): Promise<number> {
   let peak = residentOf(target)
-  let isOver = false
-  const over = work.finally(() => (isOver = true))
-  while (!isOver) {
-    await Promise.race([over, sleep(SAMPLE_MS)])
-    peak = Math.max(peak, residentOf(target))
+  const timer = setInterval(() => {
+    if (!target.process.hasEnded) peak = Math.max(peak, residentOf(target))
+  }, SAMPLE_MS)
+  try {
+    await work
+    return peak
+  } finally {
+    clearInterval(timer)
   }
-  return peak
 }
 
-async function measure(context: BenchContext, client: RunningProcess, target: Target, { streams, signal }: BenchOptions): Promise<ManyStreamsRow> {
-  const job: StreamJob = { ports: target.ports, headers: target.headers, model: 'bench-slow', connections: streams, rampMs: RAMP_MS, durationMs: 0 }
+async function measure(
+  context: BenchContext,
+  client: RunningProcess,
+  target: Target,
+  { streams, signal }: BenchOptions,
+): Promise<ManyStreamsRow> {
+  const job: StreamJob = {
+    ports: target.ports,
+    headers: target.headers,
+    model: 'bench-slow',
+    connections: streams,
+    rampMs: RAMP_MS,
+    durationMs: 0,
+  }
   context.say(`${streams} streams: warming ${target.name} up`)
-  await client.ask<StreamResult>({ ...job, model: 'bench-paced', connections: WARM_UP_CONNECTIONS, durationMs: SETTLE_MS }, { signal })
+  await client.ask<StreamResult>(
+    { ...job, model: 'bench-paced', connections: WARM_UP_CONNECTIONS, durationMs: SETTLE_MS },
+    { signal },
+  )
   await sleep(SETTLE_MS, undefined, { signal })
   const before = residentOf(target)
   const cpuBefore = cpuMicros(target.process.pid, context.ticksPerSecond)
@@ -77,7 +97,8 @@ async function measure(context: BenchContext, client: RunningProcess, target: Ta
   const peak = await peakWhile(target, work)
   const result = await work
   const used = cpuMicros(target.process.pid, context.ticksPerSecond) - cpuBefore
-  if (result.errorSamples.length > 0) context.say(`${target.name}: ${result.errors} errors, e.g. ${result.errorSamples.join('; ')}`)
+  if (result.errorSamples.length > 0)
+    context.say(`${target.name}: ${result.errors} errors, e.g. ${result.errorSamples.join('; ')}`)
   const { errorSamples: _, ...counts } = result
   return {
     ...counts,
@@ -88,7 +109,10 @@ async function measure(context: BenchContext, client: RunningProcess, target: Ta
   }
 }
 
-export async function runManyStreams(context: BenchContext, options: BenchOptions): Promise<Map<string, ManyStreamsRow>> {
+export async function runManyStreams(
+  context: BenchContext,
+  options: BenchOptions,
+): Promise<Map<string, ManyStreamsRow>> {
   checkDescriptors(options.streams)
   const { signal } = options
   const mock = await startStreamMock(context, UPSTREAMS, { signal })
@@ -111,7 +135,21 @@ export async function runManyStreams(context: BenchContext, options: BenchOption
 
 export function manyStreamsTable(rows: ReadonlyMap<string, ManyStreamsRow>): string {
   return tableOf(
-    ['target', 'at once', 'intact streams', 'frames ok', 'lost', 'wrong', 'errors', 'first frame p50/p99 ms', 'stream p50 s', 'CPU µs/stream', 'RSS before MB', 'RSS peak MB', 'RSS KiB/stream'],
+    [
+      'target',
+      'at once',
+      'intact streams',
+      'frames ok',
+      'lost',
+      'wrong',
+      'errors',
+      'first frame p50/p99 ms',
+      'stream p50 s',
+      'CPU µs/stream',
+      'RSS before MB',
+      'RSS peak MB',
+      'RSS KiB/stream',
+    ],
     [...rows].map(([name, row]) => [
       name,
       String(row.mostAtOnce),
@@ -134,8 +172,18 @@ export function manyStreamsVerdicts(rows: ReadonlyMap<string, ManyStreamsRow>, s
   const row = rows.get('heddle')
   const damaged = row && streams - row.intactStreams + row.framesLost + row.framesWrong + row.errors
   return [
-    verdictOf({ what: `${streams} concurrent paced streams: at the same moment`, measured: row?.mostAtOnce, atLeast: streams, unit: '' }),
-    verdictOf({ what: `${streams} concurrent paced streams: lost or damaged frames and streams`, measured: damaged, atMost: 0, unit: '' }),
+    verdictOf({
+      what: `${streams} concurrent paced streams: at the same moment`,
+      measured: row?.mostAtOnce,
+      atLeast: streams,
+      unit: '',
+    }),
+    verdictOf({
+      what: `${streams} concurrent paced streams: lost or damaged frames and streams`,
+      measured: damaged,
+      atMost: 0,
+      unit: '',
+    }),
     verdictOf({
       what: `${streams} concurrent paced streams: RSS per stream`,
       measured: row && row.residentBytesPerStream / 1024,
@@ -150,5 +198,11 @@ export const streamsSuite: Suite = async (context, options) => {
   const rows = await runManyStreams(context, options)
   const verdicts = manyStreamsVerdicts(rows, options.streams)
   context.print(manyStreamsTable(rows))
-  return { name: 'streams', options: { streams: options.streams, upstreams: UPSTREAMS }, summary: Object.fromEntries(rows), rounds: {}, verdicts }
+  return {
+    name: 'streams',
+    options: { streams: options.streams, upstreams: UPSTREAMS },
+    summary: Object.fromEntries(rows),
+    rounds: {},
+    verdicts,
+  }
 }

@@ -49,7 +49,10 @@ export function summarize(rows: readonly StreamRow[]): StreamRow {
   return { ...medianRow<keyof StreamRow>(rows), ...sums }
 }
 
-async function startTargets(context: BenchContext, { targets, signal }: BenchOptions): Promise<{ targets: Target[]; mock: RunningProcess }> {
+async function startTargets(
+  context: BenchContext,
+  { targets, signal }: BenchOptions,
+): Promise<{ targets: Target[]; mock: RunningProcess }> {
   const mock = await startStreamMock(context, 1, { signal })
   const [port = 0] = mock.ports
   const start: Record<TargetName, () => Promise<Target>> = {
@@ -63,12 +66,26 @@ async function startTargets(context: BenchContext, { targets, signal }: BenchOpt
   return { targets: started, mock: mock.process }
 }
 
-async function measureOnce(context: BenchContext, client: RunningProcess, target: Target, model: StreamModel, { seconds, signal }: BenchOptions): Promise<StreamRow> {
-  const job: StreamJob = { ports: target.ports, headers: target.headers, model, connections: CONNECTIONS, rampMs: RAMP_MS, durationMs: seconds * 1000 }
+async function measureOnce(
+  context: BenchContext,
+  client: RunningProcess,
+  target: Target,
+  model: StreamModel,
+  { seconds, signal }: BenchOptions,
+): Promise<StreamRow> {
+  const job: StreamJob = {
+    ports: target.ports,
+    headers: target.headers,
+    model,
+    connections: CONNECTIONS,
+    rampMs: RAMP_MS,
+    durationMs: seconds * 1000,
+  }
   const before = cpuMicros(target.process.pid, context.ticksPerSecond)
   const result = await client.ask<StreamResult>({ ...job }, { signal })
   const used = cpuMicros(target.process.pid, context.ticksPerSecond) - before
-  if (result.errorSamples.length > 0) context.say(`${target.name}: ${result.errors} errors, e.g. ${result.errorSamples.join('; ')}`)
+  if (result.errorSamples.length > 0)
+    context.say(`${target.name}: ${result.errors} errors, e.g. ${result.errorSamples.join('; ')}`)
   return {
     streamsPerSecond: result.streams / (result.elapsedMs / 1000),
     cpuMicrosPerStream: used / Math.max(1, result.streams),
@@ -90,7 +107,8 @@ export async function runStreamLoad(context: BenchContext, options: BenchOptions
   const client = startStreamClient(context)
   try {
     const cases = new Map<string, { target: Target; model: StreamModel }>()
-    for (const model of STREAM_LOADS) for (const target of targets) cases.set(`${model} ${target.name}`, { target, model })
+    for (const model of STREAM_LOADS)
+      for (const target of targets) cases.set(`${model} ${target.name}`, { target, model })
     const rounds = await interleave(
       [...cases.keys()],
       (name, round) => {
