@@ -51,7 +51,7 @@ export const EXCEPTIONS: readonly { readonly from: RegExp; readonly to: RegExp; 
   },
   {
     from: /^src\/cli\//,
-    to: /^src\/compose\/(config[a-z-]*|paths)\.ts$/,
+    to: /^src\/compose\/(config[a-z-]*|settings[a-z-]*|paths|near-word)\.ts$/,
     reason: 'every command reads the same configuration and finds the same files as the node does',
   },
   {
