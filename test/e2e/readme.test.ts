@@ -44,7 +44,7 @@ async function runSnippets(snippets: readonly string[], env: NodeJS.ProcessEnv):
   let complaints = ''
   child.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString('utf8')))
   child.stderr.on('data', (chunk: Buffer) => (complaints += chunk.toString('utf8')))
-  const code = await new Promise((resolve) => child.on('close', resolve))
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
   const parts: string[] = []
   for (const index of snippets.keys()) {
     const end = printed.indexOf(mark(index))

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 
 export const root = join(import.meta.dirname, '..', '..')
 const STOP_WITHIN_MS = 20_000
@@ -21,7 +21,17 @@ export function cleanEnv(home: string): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(
     ([name]) => !/^(HEDDLE|OPENAI|NODE_TEST|XDG)_|^(NODE_OPTIONS|CI)$/.test(name),
   )
-  return { ...Object.fromEntries(kept), HEDDLE_HOME: home, HOME: home, npm_config_cache: join(home, 'npm') }
+  // `npm test` puts the checkout's own programs first; a person's shell does not.
+  const path = (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .filter((folder) => !folder.endsWith(join('node_modules', '.bin')))
+  return {
+    ...Object.fromEntries(kept),
+    PATH: path.join(delimiter),
+    HEDDLE_HOME: home,
+    HOME: home,
+    npm_config_cache: join(home, 'npm'),
+  }
 }
 
 /** Starts a node and waits until it can answer. Whoever called disposes it, which ends the node and removes its home. */
