@@ -42,13 +42,18 @@ function pooled(t: TestContext, origin: string, connections?: number) {
   return dispatcher
 }
 
+async function* pieces() {
+  yield Buffer.from('one ')
+  yield Buffer.from('two')
+}
+
 describe('exchange', () => {
   it('sends the path, our headers and the body, and only the client headers that a runtime may need', async (t) => {
     const { origin } = await listening(t, (request, response) => {
       void readWhole(request, 1000).then((body) => {
         response.setHeader('X-Served-By', 'gpu-1')
         response.setHeader('Set-Cookie', 'a=b')
-        response.end(JSON.stringify({ url: request.url, headers: request.headers, body: body.toString() }))
+        return response.end(JSON.stringify({ url: request.url, headers: request.headers, body: body.toString() }))
       })
     })
     const answer = await exchange(
@@ -71,11 +76,11 @@ describe('exchange', () => {
     const { origin } = await listening(t, (request, response) => {
       void readWhole(request, 1000).then((body) => response.end(body))
     })
-    async function* pieces() {
-      yield Buffer.from('one ')
-      yield Buffer.from('two')
-    }
-    const answer = await exchange({ dispatcher: pooled(t, origin) }, post(pieces()), { origin, signal: t.signal, ...TIMEOUTS })
+    const answer = await exchange({ dispatcher: pooled(t, origin) }, post(pieces()), {
+      origin,
+      signal: t.signal,
+      ...TIMEOUTS,
+    })
     assert.equal((await readWhole(answer.body, 100)).toString(), 'one two')
   })
 
@@ -97,14 +102,20 @@ describe('exchange', () => {
     await once(server, 'close')
     await assert.rejects(
       exchange({ dispatcher: pooled(t, origin) }, post(), { origin, signal: t.signal, ...TIMEOUTS }),
-      (error: HeddleError) => error.code === 'runtime_unavailable' && error.cause instanceof Error && /ECONNREFUSED/.test(error.message),
+      (error: HeddleError) =>
+        error.code === 'runtime_unavailable' && error.cause instanceof Error && /ECONNREFUSED/.test(error.message),
     )
   })
 
   it('says timeout where no head comes', async (t) => {
     const { origin } = await listening(t, () => {})
     await assert.rejects(
-      exchange({ dispatcher: pooled(t, origin) }, post(), { origin, signal: t.signal, headersTimeoutMs: 60, bodyTimeoutMs: 60 }),
+      exchange({ dispatcher: pooled(t, origin) }, post(), {
+        origin,
+        signal: t.signal,
+        headersTimeoutMs: 60,
+        bodyTimeoutMs: 60,
+      }),
       (error: HeddleError) => error.code === 'timeout',
     )
   })
@@ -168,7 +179,11 @@ describe('exchange', () => {
         headersTimeoutMs: 5_000,
         bodyTimeoutMs: 60,
       })
-      await assert.rejects(readWhole(answer.body, 1000), (error: HeddleError) => error.code === 'upstream_interrupted', accept)
+      await assert.rejects(
+        readWhole(answer.body, 1000),
+        (error: HeddleError) => error.code === 'upstream_interrupted',
+        accept,
+      )
     }
   })
 
@@ -194,7 +209,11 @@ describe('exchange', () => {
       response.write('x')
       response.on('close', gone.resolve)
     })
-    const answer = await exchange({ dispatcher: pooled(t, origin) }, post(), { origin, signal: aborter.signal, ...TIMEOUTS })
+    const answer = await exchange({ dispatcher: pooled(t, origin) }, post(), {
+      origin,
+      signal: aborter.signal,
+      ...TIMEOUTS,
+    })
     const body = answer.body[Symbol.asyncIterator]()
     await body.next()
     const next = body.next()

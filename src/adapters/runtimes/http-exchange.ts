@@ -97,7 +97,9 @@ class ExchangeHandler implements Dispatcher.DispatchHandler, ByteChannelOptions 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: HeaderFields): void {
     if (status < 200 || this.#done) return
     if (isEncoded(headers['content-encoding'])) {
-      controller.abort(new HeddleError('upstream_failed', 'the runtime compressed its answer although it was not asked to'))
+      controller.abort(
+        new HeddleError('upstream_failed', 'the runtime compressed its answer although it was not asked to'),
+      )
       return
     }
     this.#channel = new ByteChannel(this)
@@ -189,7 +191,10 @@ function failureOf(error: Error, sent: boolean): HeddleError {
 function interruptionOf(error: Error): HeddleError {
   if (error instanceof HeddleError) return error
   const code = codeOf(error)
-  const what = code === 'UND_ERR_BODY_TIMEOUT' ? 'the runtime went silent in the middle of its answer' : 'the runtime broke off its answer'
+  const what =
+    code === 'UND_ERR_BODY_TIMEOUT'
+      ? 'the runtime went silent in the middle of its answer'
+      : 'the runtime broke off its answer'
   return new HeddleError('upstream_interrupted', code === '' ? what : `${what} (${code})`, { cause: error })
 }
 
@@ -234,7 +239,8 @@ export async function readWhole(body: MessageBody, maxBytes: number): Promise<Bu
   let sizeBytes = 0
   for await (const chunk of body) {
     sizeBytes += chunk.length
-    if (sizeBytes > maxBytes) throw new HeddleError('upstream_failed', `the runtime answered more than ${maxBytes} bytes`)
+    if (sizeBytes > maxBytes)
+      throw new HeddleError('upstream_failed', `the runtime answered more than ${maxBytes} bytes`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks, sizeBytes)
