@@ -1,9 +1,9 @@
-/** The one way from a failure to an HTTP answer: status, headers and OpenAI's error body. */
+/** The one way from a failure to a whole HTTP answer: status, headers and OpenAI's error body. */
 import { Buffer } from 'node:buffer'
-import { ERROR_CODES, type HeddleError, heddleErrorOf } from '../core/errors.ts'
+import { ERROR_CODES, HeddleError, heddleErrorOf } from '../core/errors.ts'
 import type { RequestId } from '../core/ids.ts'
 import { limit } from '../core/limits.ts'
-import type { ErrorObject } from '../core/wire/error-body.ts'
+import { errorBody, errorHeaders } from '../core/openai/error-reply.ts'
 
 export interface ErrorReply {
   readonly status: number
@@ -13,28 +13,10 @@ export interface ErrorReply {
   readonly body: string
 }
 
-/** The `error` object of OpenAI's body; also what goes into a broken stream. Anything but a HeddleError says nothing of itself. */
-export function errorObjectOf(error: unknown): ErrorObject {
-  const known = heddleErrorOf(error)
-  const { param, fix, metadata } = known.details
-  const facts = { ...metadata, ...(fix === undefined ? {} : { fix }) }
-  return {
-    message: known.message,
-    type: ERROR_CODES[known.code].type,
-    param: param ?? null,
-    code: known.code,
-    ...(Object.keys(facts).length === 0 ? {} : { metadata: facts }),
-  }
-}
-
-/**
- * The answer that ends a request which failed before its first byte. `x-should-retry` overrides what SDKs conclude from the status,
- * `retry-after` is in whole seconds, `retry-after-ms` exact; both are sent with every 429 and 503 that may be tried again.
- */
+/** The answer that ends a request which failed before its first byte. Of an error that is no HeddleError nothing is told. */
 export function errorReply(error: unknown, requestId: RequestId): ErrorReply {
-  const known = heddleErrorOf(error)
-  const body = JSON.stringify({ error: errorObjectOf(known) })
-  const shouldRetry = known.details.shouldRetry ?? ERROR_CODES[known.code].retry !== 'never'
+  const known = withWait(heddleErrorOf(error))
+  const body = JSON.stringify(errorBody(known))
   return {
     status: known.status,
     headers: {
@@ -43,20 +25,19 @@ export function errorReply(error: unknown, requestId: RequestId): ErrorReply {
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
       'x-request-id': requestId,
-      'x-should-retry': String(shouldRetry),
-      ...retryAfter(known, shouldRetry),
+      ...recordOf(errorHeaders(known)),
       ...special(known),
     },
     body,
   }
 }
 
-function retryAfter(error: HeddleError, shouldRetry: boolean): Record<string, string> {
-  const expected = shouldRetry && (error.status === 429 || error.status === 503)
-  const waitMs = error.details.retryAfterMs ?? (expected ? limit('retryAfterMs') : undefined)
-  if (waitMs === undefined || !Number.isFinite(waitMs)) return {}
-  const wholeMs = Math.max(0, Math.ceil(waitMs))
-  return { 'retry-after': String(Math.ceil(wholeMs / 1_000)), 'retry-after-ms': String(wholeMs) }
+/** Every 429 and 503 that may be tried again says when (RFC 9110 §15.6.4, RFC 6585 §4). */
+function withWait(error: HeddleError): HeddleError {
+  const { details, status, code } = error
+  const again = details.shouldRetry ?? ERROR_CODES[code].retry !== 'never'
+  if (details.retryAfterMs !== undefined || !again || (status !== 429 && status !== 503)) return error
+  return new HeddleError(code, error.message, { ...details, retryAfterMs: limit('retryAfterMs') })
 }
 
 /** Headers that HTTP asks for with particular statuses (RFC 9110 §15.5.2 and §15.5.6). */
@@ -65,4 +46,11 @@ function special(error: HeddleError): Record<string, string> {
   const allow = error.details.metadata?.['allow']
   if (error.code === 'method_not_allowed' && Array.isArray(allow)) return { allow: allow.join(', ') }
   return {}
+}
+
+/** Names and values in turn, as an object. */
+export function recordOf(pairs: readonly string[]): Record<string, string> {
+  const record: Record<string, string> = {}
+  for (let index = 0; index + 1 < pairs.length; index += 2) record[pairs[index] as string] = pairs[index + 1] as string
+  return record
 }

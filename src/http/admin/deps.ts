@@ -1,0 +1,107 @@
+/** What the HTTP surface outside the inference endpoints needs of the node; compose implements it. */
+import type { IncomingMessage } from 'node:http'
+import type { KeyId, RequestId } from '../../core/ids.ts'
+import type { ConfigEntry, LogLine, Ps, RuntimeView, Status, VersionView } from '../../core/wire/admin.ts'
+import type { CreateKey } from '../../core/wire/admin-accounts.ts'
+import type {
+  AddRuntime,
+  ModelView,
+  PullProgress,
+  PullRequest,
+  RuntimeTest,
+  TestRuntime,
+} from '../../core/wire/admin-models.ts'
+import type { Catalogue } from '../../gateway/catalogue.ts'
+import type { Admission } from '../../ports/admission.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { ApiKey } from '../../ports/key-store.ts'
+import type { Logger } from '../../ports/logger.ts'
+import type { RequestLog } from '../../ports/request-log.ts'
+
+export interface Cancellable {
+  readonly signal: AbortSignal
+}
+
+/** Whether a request can be served now; `reasons` are for people and empty when it can. */
+export interface Readiness {
+  readonly ready: boolean
+  readonly draining: boolean
+  readonly reasons: readonly string[]
+}
+
+/** What `GET /health` tells anyone; nothing here may be secret. */
+export interface HealthFacts {
+  readonly mode: string
+  /** The model that a client may use without choosing; undefined where there is none. */
+  readonly defaultModel: string | undefined
+  readonly authRequired: boolean
+  /** Runtimes that are ready. */
+  readonly runtimes: number
+  /** Whether this node runs models itself rather than passing requests on. */
+  readonly localRuntime: boolean
+  readonly nodeId: string
+}
+
+export interface ModelAdmin {
+  list(options: Cancellable): Promise<readonly ModelView[]>
+  /** @throws HeddleError `model_not_found` */
+  show(id: string, options: Cancellable): Promise<ModelView>
+  /** Ends after `done`; throws a HeddleError otherwise. Aborting leaves the part file, so that the next pull goes on from there. */
+  pull(request: PullRequest, options: Cancellable): AsyncIterable<PullProgress>
+  /** @throws HeddleError `model_not_found`, or `conflict` where another runtime owns the weights */
+  remove(id: string, options: Cancellable): Promise<void>
+}
+
+export interface RuntimeAdmin {
+  list(): readonly RuntimeView[]
+  /** Registers and begins to bring up; does not wait until it is ready. @throws HeddleError `invalid_request`, `conflict` */
+  add(request: AddRuntime, options: Cancellable): Promise<RuntimeView>
+  /** @throws HeddleError `not_found` where `id` names none */
+  test(request: TestRuntime, options: Cancellable): Promise<RuntimeTest>
+  /** @throws HeddleError `not_found`, or `conflict` where the configuration owns it */
+  remove(id: string, options: Cancellable): Promise<void>
+}
+
+/** `CreateKey` with its duration resolved. */
+export interface NewKey extends Omit<CreateKey, 'expiresIn'> {
+  readonly expiresInMs: number | undefined
+}
+
+export interface KeyAdmin {
+  list(): Promise<readonly ApiKey[]>
+  create(request: NewKey): Promise<{ readonly key: ApiKey; readonly secret: string }>
+  /** False where no such key is, or it is revoked already. */
+  revoke(id: KeyId): Promise<boolean>
+}
+
+export interface LogTail {
+  /** The newest `count` lines, oldest first. */
+  recent(count: number): readonly LogLine[]
+  /** Calls `listener`, which never throws and never waits, with every further line; the result stops that. */
+  subscribe(listener: (line: LogLine) => void): () => void
+}
+
+export interface AppDeps {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly admission: Admission
+  /** The id that the server gave this request. */
+  readonly requestId: (request: IncomingMessage) => RequestId
+  readonly status: () => Status
+  readonly ps: () => Ps
+  readonly version: () => VersionView
+  readonly ready: () => Readiness
+  readonly health: () => HealthFacts
+  readonly config: () => readonly ConfigEntry[]
+  /** Begins to stop the node; returns at once. */
+  readonly shutdown: (options: { readonly now: boolean }) => void
+  readonly catalogue: Pick<Catalogue, 'models' | 'model'>
+  readonly models: ModelAdmin
+  readonly runtimes: RuntimeAdmin
+  readonly keys: KeyAdmin
+  readonly requests: Pick<RequestLog, 'latest' | 'find' | 'flush'>
+  readonly logs: LogTail
+  readonly metrics: { text(openMetrics: boolean): Promise<string> }
+  /** Whether `/metrics` needs no key from anywhere; from this machine it never does. */
+  readonly metricsPublic: boolean
+}
