@@ -15,7 +15,7 @@ export function refuse({ log }: Pick<GatewayDeps, 'log'>, story: RequestStory, r
   }
   if (!reply.started) {
     story.status = failure.status
-    const headers = ['content-type', 'application/json', ...errorHeaders(failure), ...(story.admitted?.headers ?? [])]
+    const headers = [...errorHeaders(failure), ...(story.admitted?.headers ?? [])]
     reply.whole(failure.status, headers, Buffer.from(JSON.stringify(errorBody(failure))))
     return
   }

@@ -1,5 +1,6 @@
 /** A failure as OpenAI's clients read it: the body, and the headers that steer their retries. */
 import { ERROR_CODES, type HeddleError } from '../errors.ts'
+import { limit } from '../limits.ts'
 import type { ErrorBody } from '../wire/error-body.ts'
 
 /** `metadata.fix` is the command that mends it, where there is one. */
@@ -17,12 +18,23 @@ export function errorBody(error: HeddleError): ErrorBody {
   }
 }
 
-/** Name and value in turn. OpenAI's clients obey `x-should-retry` above all, then `retry-after-ms`, then `retry-after`. */
+/**
+ * Name and value in turn. `x-should-retry` overrides what SDKs conclude from the status; `retry-after` is in whole seconds,
+ * `retry-after-ms` exact; both go with every 429 and 503 that may be tried again.
+ */
 export function errorHeaders(error: HeddleError): readonly string[] {
-  const { retryAfterMs, shouldRetry } = error.details
-  const headers = ['x-should-retry', String(shouldRetry ?? ERROR_CODES[error.code].retry !== 'never')]
-  if (retryAfterMs !== undefined) {
-    headers.push('retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1000))), 'retry-after-ms', String(Math.ceil(retryAfterMs)))
+  const shouldRetry = error.details.shouldRetry ?? ERROR_CODES[error.code].retry !== 'never'
+  const headers = ['content-type', 'application/json; charset=utf-8', 'cache-control', 'no-store', 'x-content-type-options', 'nosniff']
+  headers.push('x-should-retry', String(shouldRetry))
+  const expected = shouldRetry && (error.status === 429 || error.status === 503)
+  const waitMs = error.details.retryAfterMs ?? (expected ? limit('retryAfterMs') : undefined)
+  if (waitMs !== undefined && Number.isFinite(waitMs)) {
+    const wholeMs = Math.max(0, Math.ceil(waitMs))
+    headers.push('retry-after', String(Math.ceil(wholeMs / 1_000)), 'retry-after-ms', String(wholeMs))
   }
+  // RFC 9110 §15.5.2 and §15.5.6 ask for these.
+  if (error.code === 'invalid_api_key') headers.push('www-authenticate', 'Bearer realm="heddle"')
+  const allow = error.details.metadata?.['allow']
+  if (error.code === 'method_not_allowed' && Array.isArray(allow)) headers.push('allow', allow.join(', '))
   return headers
 }

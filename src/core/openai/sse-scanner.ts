@@ -117,7 +117,7 @@ export class SseScanner {
       } else if (byte === LF || byte === CR) {
         const next = byte === CR && bytes[index + 1] === LF ? index + 2 : index + 1
         // A CR at the very end may be half of a CRLF.
-        if (byte === CR && next === bytes.length) return -1
+        if (byte === CR && index + 1 === bytes.length) return -1
         if (index === lineStart) {
           this.#finishEvent(bytes, start, index, marked)
           return next
