@@ -53,6 +53,7 @@ export const ERROR_CODES = {
   port_in_use: { status: 500, type: 'daemon', retry: 'never' },
   config_invalid: { status: 500, type: 'config', retry: 'never' },
   state_corrupt: { status: 500, type: 'state', retry: 'never' },
+  state_newer: { status: 500, type: 'state', retry: 'never' },
   insecure_file_mode: { status: 500, type: 'state', retry: 'never' },
   gguf_invalid: { status: 400, type: 'invalid_request_error', retry: 'never' },
   digest_mismatch: { status: 400, type: 'invalid_request_error', retry: 'never' },

@@ -1,14 +1,12 @@
 /** Counts requests and runtimes, and shows the counts as Prometheus or OpenMetrics text. */
-import { collectDefaultMetrics, type Counter, Gauge, Registry } from '@prometheus-io/client'
+import { type Counter, collectDefaultMetrics, Gauge, Registry } from '@prometheus-io/client'
 import { limit } from '../../core/limits.ts'
 import type { Metrics, RequestMeasure } from '../../ports/metrics.ts'
 import { type CounterSeries, type HistogramSeries, SeriesCounter, SeriesHistogram } from './metric-series.ts'
 
 /** Bucket edges in seconds of the OpenTelemetry GenAI conventions; our own histograms use them too, so that both views agree. */
 const DURATION_EDGES = Array.from({ length: 14 }, (_, power) => (10 * 2 ** power) / 1000)
-const FIRST_TOKEN_EDGES = [
-  0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
-]
+const FIRST_TOKEN_EDGES = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
 const PER_TOKEN_EDGES = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5]
 /** Stands for every model that no runtime offers, and for those past the bound: clients cannot make labels. */
 const OTHER_MODEL = 'other'
@@ -223,7 +221,11 @@ function familiesOf(registry: Registry) {
       'Pause between two tokens of a stream.',
       PER_TOKEN_EDGES,
     ),
-    genAiDurations: histogram('gen_ai_server_request_duration_seconds', 'GenAI server request duration.', DURATION_EDGES),
+    genAiDurations: histogram(
+      'gen_ai_server_request_duration_seconds',
+      'GenAI server request duration.',
+      DURATION_EDGES,
+    ),
     genAiFirstToken: histogram(
       'gen_ai_server_time_to_first_token_seconds',
       'Time to generate the first token.',

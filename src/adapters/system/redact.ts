@@ -84,7 +84,10 @@ function cleanReference(value: object, levels: number): unknown {
 
 function cleanError(error: Error, levels: number): Record<string, unknown> {
   const quotes = error instanceof SyntaxError && JSON_EXCERPT.test(error.message)
-  const clean: Record<string, unknown> = { type: error.name, message: quotes ? 'malformed JSON' : maskText(error.message) }
+  const clean: Record<string, unknown> = {
+    type: error.name,
+    message: quotes ? 'malformed JSON' : maskText(error.message),
+  }
   if (error instanceof HeddleError || 'code' in error) clean['code'] = cleanValue(error.code, 1)
   // Frames only: the head of a stack repeats the message.
   const frames = error.stack?.match(/^ {4}at .+$/gm)

@@ -46,11 +46,16 @@ export async function readSecretFile(path: string): Promise<string | undefined> 
     const { mode, size } = await file.stat()
     // Windows has no such modes; its folders under the profile are the user's own.
     if (process.platform !== 'win32' && (mode & GROUP_AND_OTHERS) !== 0) {
-      throw new HeddleError('insecure_file_mode', `others than its owner may read ${path} (mode 0${(mode & 0o777).toString(8)})`, {
-        fix: `chmod 600 '${path}'`,
-      })
+      throw new HeddleError(
+        'insecure_file_mode',
+        `others than its owner may read ${path} (mode 0${(mode & 0o777).toString(8)})`,
+        {
+          fix: `chmod 600 '${path}'`,
+        },
+      )
     }
-    if (size > SECRET_FILE_BYTES) throw new HeddleError('config_invalid', `${path} is too large for a file with one secret`)
+    if (size > SECRET_FILE_BYTES)
+      throw new HeddleError('config_invalid', `${path} is too large for a file with one secret`)
     return (await file.readFile('utf8')).trim()
   } finally {
     await file.close()
