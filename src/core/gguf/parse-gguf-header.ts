@@ -13,6 +13,8 @@ const KEY_BYTES = 65_535
 const TENSOR_NAME_BYTES = 64
 /** The specification says lower_snake_case between dots; files in use also have capitals and hyphens (`gpt-oss.block_count`). */
 const KEY = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/
+/** Text without control characters. */
+const PRINTABLE = /^\P{Cc}+$/u
 const ARCHITECTURE = /^[A-Za-z0-9_.-]{1,64}$/
 /** The least bytes that one metadata entry and one tensor entry can take. */
 const ENTRY_BYTES = 8 + 1 + 4 + 1
@@ -108,7 +110,7 @@ async function readTensor(reader: GgufReader, index: number, alignment: number):
   await reader.fill(8)
   const rowAt = reader.position
   const name = await reader.text(readStringLength(reader, 'a tensor name', TENSOR_NAME_BYTES), 'a tensor name')
-  if (!isPrintable(name)) throw ggufInvalid(`tensor ${index} has no printable name`, rowAt)
+  if (!PRINTABLE.test(name)) throw ggufInvalid(`tensor ${index} has no printable name`, rowAt)
   await reader.fill(4)
   const rank = reader.uint32()
   if (rank < 1 || rank > MOST_DIMENSIONS) throw ggufInvalid(`tensor ${index} has ${rank} dimensions`, rowAt)
@@ -133,10 +135,6 @@ async function readTensor(reader: GgufReader, index: number, alignment: number):
     throw ggufInvalid(`the offset of tensor ${index} is not aligned to ${alignment}`, rowAt)
   const sizeBytes = (items / type.blockItems) * type.blockBytes
   return { name, type: number, dimensions, items, dataOffset, sizeBytes, rowAt }
-}
-
-function isPrintable(name: string): boolean {
-  return name !== '' && ![...name].some((character) => character < ' ' || character === '\u007f')
 }
 
 function placeTensor({ dataOffset, rowAt, ...tensor }: TensorRow, start: number, fileSizeBytes: number): GgufTensor {
