@@ -18,6 +18,8 @@ export interface ExchangeOptions {
   readonly headersTimeoutMs: number
   /** The longest silence inside the body. */
   readonly bodyTimeoutMs: number
+  /** Called once when the exchange is over, with the HeddleError that broke it, if one did; an abort is no such thing. */
+  readonly onEnd?: ((failure: HeddleError | undefined) => void) | undefined
 }
 
 /** Headers of the request that a runtime may need; the client's credentials and cookies are never among them. */
@@ -39,9 +41,12 @@ export function exchange(
   request: MessageRequest,
   options: ExchangeOptions,
 ): Promise<MessageResponse> {
-  if (options.signal.aborted) return Promise.reject(options.signal.reason as Error)
+  if (options.signal.aborted) {
+    options.onEnd?.(undefined)
+    return Promise.reject(options.signal.reason as Error)
+  }
   return new Promise((resolve, reject) => {
-    const handler = new ExchangeHandler(resolve, reject, options.signal)
+    const handler = new ExchangeHandler(resolve, reject, options)
     dispatcher.dispatch(
       {
         origin: options.origin,
@@ -63,14 +68,20 @@ class ExchangeHandler implements Dispatcher.DispatchHandler, ByteChannelOptions 
   readonly #resolve: (response: MessageResponse) => void
   readonly #reject: (error: unknown) => void
   readonly #signal: AbortSignal
+  readonly #onEnd: ExchangeOptions['onEnd']
   #controller: Dispatcher.DispatchController | undefined
   #channel: ByteChannel | undefined
   #done = false
 
-  constructor(resolve: (response: MessageResponse) => void, reject: (error: unknown) => void, signal: AbortSignal) {
+  constructor(
+    resolve: (response: MessageResponse) => void,
+    reject: (error: unknown) => void,
+    { signal, onEnd }: ExchangeOptions,
+  ) {
     this.#resolve = resolve
     this.#reject = reject
     this.#signal = signal
+    this.#onEnd = onEnd
     signal.addEventListener('abort', this)
   }
 
@@ -117,9 +128,11 @@ class ExchangeHandler implements Dispatcher.DispatchHandler, ByteChannelOptions 
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (this.#done) return
-    this.#finish()
-    if (this.#channel !== undefined) this.#channel.fail(interruptionOf(error))
-    else this.#reject(failureOf(error, this.#controller !== undefined))
+    const channel = this.#channel
+    const failure = channel === undefined ? failureOf(error, this.#controller !== undefined) : interruptionOf(error)
+    this.#finish(failure)
+    if (channel === undefined) this.#reject(failure)
+    else channel.fail(failure)
   }
 
   #stop(reason: unknown): void {
@@ -130,9 +143,10 @@ class ExchangeHandler implements Dispatcher.DispatchHandler, ByteChannelOptions 
     this.#controller?.abort(reason instanceof Error ? reason : new Error('aborted', { cause: reason }))
   }
 
-  #finish(): void {
+  #finish(failure?: HeddleError): void {
     this.#done = true
     this.#signal.removeEventListener('abort', this)
+    this.#onEnd?.(failure)
   }
 }
 
