@@ -42,6 +42,12 @@ export const LIMITS = {
   candidates: { value: 10_000, unit: 'items', reason: 'what one plan may look at' },
   // Accounts
   keyCacheItems: { value: 10_000, unit: 'items', reason: 'API keys looked up lately' },
+  keyCacheMs: { value: 60_000, unit: 'ms', reason: 'how long a change of a key made elsewhere may go unnoticed' },
+  unknownKeyCacheItems: { value: 1_000, unit: 'items', reason: 'keys found not to exist; apart, so that guesses push no good key out' },
+  unknownKeyCacheMs: { value: 5_000, unit: 'ms', reason: 'a client that repeats a wrong key asks the database this often' },
+  credentialCharacters: { value: 512, unit: 'items', reason: 'our keys have 54; longer ones are not hashed' },
+  rateLimiters: { value: 1_000, unit: 'items', reason: 'different limit values in use; keys share those that are equal' },
+  rateSubjects: { value: 100_000, unit: 'items', reason: 'keys and addresses counted at once; about 30 MB' },
   wrongKeysPerMinute: { value: 20, unit: 'per minute', reason: 'guesses from one address before it must wait' },
   requestsPerMinutePerAddress: { value: 6_000, unit: 'per minute', reason: 'per address other than loopback, on top of the key’s own limit' },
   // State
