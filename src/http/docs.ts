@@ -7,6 +7,7 @@ import type { ZodApp } from './zod-app.ts'
 const CONFIGURATION = {
   pageTitle: 'Heddle API',
   url: '/openapi.json',
+  cdn: '/docs/js/scalar.js',
   withDefaultFonts: false,
   telemetry: false,
   hideClientButton: true,

@@ -75,8 +75,8 @@ export interface KeyAdmin {
 }
 
 export interface LogTail {
-  /** The newest `count` lines, oldest first. */
-  recent(count: number): readonly LogLine[]
+  /** The newest lines, oldest first. */
+  recent(filter: { readonly limit: number }): readonly LogLine[]
   /** Calls `listener`, which never throws and never waits, with every further line; the result stops that. */
   subscribe(listener: (line: LogLine) => void): () => void
 }

@@ -1,0 +1,319 @@
+/** A whole node as the HTTP surface sees it, in memory, for tests of that surface. */
+import { MemoryClock } from '../../src/adapters/memory/memory-clock.ts'
+import { HeddleError } from '../../src/core/errors.ts'
+import { asKeyId, asNodeId, asRequestId, asRuntimeId, asUnixMs } from '../../src/core/ids.ts'
+import type { Candidate } from '../../src/core/routing/candidate.ts'
+import type { LogLine, RuntimeView, Status } from '../../src/core/wire/admin.ts'
+import type { ModelView, PullProgress } from '../../src/core/wire/admin-models.ts'
+import { Catalogue } from '../../src/gateway/catalogue.ts'
+import type { AppDeps } from '../../src/http/admin/deps.ts'
+import type { Admission } from '../../src/ports/admission.ts'
+import type { ApiKey, Scope } from '../../src/ports/key-store.ts'
+import type { Logger } from '../../src/ports/logger.ts'
+import type { RequestRecord } from '../../src/ports/request-log.ts'
+
+export const SECRET = 'sk-heddle-0123456789abcdef0123456789abcdef0123456789a'
+
+export const ODD_MODEL_IDS = [
+  'tiny',
+  'org/name',
+  'qwen3:8b',
+  'org/name@q4_k_m',
+  'a/b/c:d@e.f-g_h',
+  'weird%name',
+  'mit leer zeichen',
+  'größe/ünï',
+  'what?really#yes',
+  'a+b=c&d;e',
+] as const
+
+/** Everything that the surface asked the node to do, in order. */
+export interface FakeNode {
+  readonly deps: AppDeps
+  readonly clock: MemoryClock
+  readonly calls: string[]
+  readonly logged: { readonly level: string; readonly fields: Readonly<Record<string, unknown>> }[]
+  readonly listeners: Set<(line: LogLine) => void>
+  ready: boolean
+  draining: boolean
+  /** What the next pull does. */
+  pull: (signal: AbortSignal) => AsyncIterable<PullProgress>
+}
+
+/** `Bearer inference`, `Bearer read`, `Bearer admin` and `Bearer limited` are keys; an admin may read too. */
+export const fakeAdmission: Admission = {
+  admit({ authorization, apiKey }, scope) {
+    const name = apiKey ?? authorization?.replace(/^Bearer /, '')
+    const scopes = name === undefined ? undefined : SCOPES[name]
+    if (scopes === undefined) throw new HeddleError('invalid_api_key', 'this key is not known')
+    if (!scopes.includes(scope)) throw new HeddleError('insufficient_scope', `this key may not ${scope}`)
+    return {
+      keyId: asKeyId(`key_${name}`),
+      scopes,
+      allowsModel: (model) => name !== 'limited' || model.startsWith('org/'),
+      headers: name === 'limited' ? ['x-ratelimit-limit-requests', '60'] : [],
+      charge: () => undefined,
+    }
+  },
+}
+
+const SCOPES: Readonly<Record<string, readonly Scope[]>> = {
+  inference: ['inference'],
+  limited: ['inference'],
+  read: ['read'],
+  admin: ['read', 'admin'],
+}
+
+export function fakeNode(): FakeNode {
+  const clock = new MemoryClock()
+  const calls: string[] = []
+  const logged: FakeNode['logged'] = []
+  const listeners: FakeNode['listeners'] = new Set()
+  let count = 0
+  const node: FakeNode = {
+    clock,
+    calls,
+    logged,
+    listeners,
+    ready: true,
+    draining: false,
+    pull: pullOnce,
+    deps: {
+      clock,
+      log: recordingLogger(logged),
+      admission: fakeAdmission,
+      requestId: () => asRequestId(`req_${++count}`),
+      status: () => STATUS,
+      ps: () => ({ schema: 'heddle.ps/v1', models: [] }),
+      version: () => ({
+        schema: 'heddle.version/v1',
+        version: '0.1.0',
+        node: 'v24.12.0',
+        api: 'v1',
+        platform: 'linux-x64',
+        parts: {},
+      }),
+      ready: () => ({ ready: node.ready, draining: node.draining, reasons: node.ready ? [] : ['no runtime is ready'] }),
+      health: () => ({
+        mode: 'local',
+        defaultModel: 'tiny',
+        authRequired: true,
+        runtimes: node.ready ? 2 : 0,
+        localRuntime: true,
+        nodeId: 'node-1',
+      }),
+      config: () => [
+        { key: 'http.listen', value: '127.0.0.1:11440', origin: 'default', source: null, secret: false },
+        {
+          key: 'database.url',
+          value: `postgres://heddle:${SECRET}@db/heddle`,
+          origin: 'env',
+          source: 'HEDDLE_DATABASE_URL',
+          secret: true,
+        },
+        {
+          key: 'runtimes',
+          value: [`openai:http://user:${SECRET}@gpu:8000`],
+          origin: 'file',
+          source: 'heddle.toml',
+          secret: false,
+        },
+      ],
+      shutdown: ({ now }) => void calls.push(`shutdown now=${now}`),
+      catalogue: catalogueOf(ODD_MODEL_IDS),
+      models: {
+        list: async () => [MODEL],
+        show: async (id) => (id === 'nobody' ? missing(id) : { ...MODEL, id }),
+        pull: (request, { signal }) => {
+          calls.push(`pull ${request.ref}`)
+          return node.pull(signal)
+        },
+        remove: async (id) => void calls.push(`remove model ${id}`),
+      },
+      runtimes: {
+        list: () => [RUNTIME],
+        add: async ({ spec }) => {
+          calls.push(`add runtime ${spec}`)
+          return RUNTIME
+        },
+        test: async () => {
+          calls.push('test runtime')
+          return { ok: true, steps: [{ name: 'health', ok: true, detail: '200', durationMs: 3 }], models: ['tiny'] }
+        },
+        remove: async (id) => void calls.push(`remove runtime ${id}`),
+      },
+      keys: {
+        list: async () => [KEY],
+        create: async (request) => {
+          calls.push(`create key ${request.name} ${request.scopes.join('+')} ${request.expiresInMs}`)
+          return { key: KEY, secret: SECRET }
+        },
+        revoke: async (id) => {
+          if (id !== KEY.id) return false
+          calls.push(`revoke ${id}`)
+          return true
+        },
+      },
+      requests: {
+        flush: async () => void calls.push('flush'),
+        find: async (id) => (id === RECORD.id ? RECORD : undefined),
+        latest: async ({ limit }) => [RECORD].slice(0, limit),
+      },
+      logs: {
+        recent: ({ limit }) => LINES.slice(-limit),
+        subscribe: (listener) => {
+          listeners.add(listener)
+          return () => void listeners.delete(listener)
+        },
+      },
+      metrics: { text: async (openMetrics) => `# HELP heddle_build_info x\n${openMetrics ? '# EOF\n' : ''}` },
+      metricsPublic: false,
+    },
+  }
+  return node
+}
+
+const missing = (id: string): never => {
+  throw new HeddleError('model_not_found', `there is no model "${id}"`, { param: 'model' })
+}
+
+async function* pullOnce(): AsyncGenerator<PullProgress> {
+  yield { status: 'pulling', total: 10, completed: 4 }
+  yield { status: 'done', model: 'tiny' }
+}
+
+export function catalogueOf(ids: readonly string[]): Catalogue {
+  const all = ids.map(
+    (id): Candidate => ({
+      node: asNodeId('node-1'),
+      nodeName: 'studio-pc',
+      connector: 'local',
+      runtime: asRuntimeId('script'),
+      offer: {
+        id,
+        endpoints: ['chat'],
+        accepts: { mode: 'all-but', names: [] },
+        createdSeconds: 1_700_000_000,
+        ownedBy: 'heddle',
+        contextTokens: 2_048,
+      },
+      state: 'ready',
+      reason: '',
+      inFlight: 0,
+      capacity: 4,
+    }),
+  )
+  return new Catalogue({
+    directory: {
+      version: () => 1,
+      all: () => all,
+      candidatesFor: (model) => all.filter(({ offer }) => offer.id === model),
+    },
+    seenModels: () => new Set(['once-here']),
+  })
+}
+
+function recordingLogger(into: FakeNode['logged']): Logger {
+  const at =
+    (level: string) =>
+    (fields: Readonly<Record<string, unknown>>): void =>
+      void into.push({ level, fields })
+  const logger: Logger = {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    child: () => logger,
+  }
+  return logger
+}
+
+const RUNTIME: RuntimeView = {
+  id: 'script',
+  kind: 'script',
+  location: 'in process',
+  state: 'ready',
+  reason: '',
+  sinceMs: 12,
+  tries: 0,
+  models: ['tiny'],
+  inFlight: 0,
+  capacity: 4,
+  facts: { processor: '100% CPU', pid: 42 },
+}
+
+const STATUS: Status = {
+  schema: 'heddle.status/v1',
+  state: 'running',
+  health: [
+    { code: 'demo_model', severity: 'info', message: 'only the demo model is here', fix: 'heddle models pull <url>' },
+  ],
+  node: { id: 'node-1', name: 'studio-pc', fingerprint: 'ab'.repeat(32) },
+  http: { url: 'http://127.0.0.1:11440' },
+  mesh: { addresses: [] },
+  network: { id: 'local', name: 'home' },
+  nodes: [],
+  version: '0.1.0',
+  startedAt: '2026-01-01T00:00:00.000Z',
+  runtimes: [RUNTIME],
+  models: ODD_MODEL_IDS.length,
+}
+
+const MODEL: ModelView = {
+  id: 'tiny',
+  ownedBy: 'heddle',
+  createdAt: null,
+  state: 'ready',
+  endpoints: ['chat'],
+  contextTokens: 2_048,
+  architecture: 'llama',
+  quantisation: 'Q8_0',
+  parameters: 1_000_000,
+  sizeBytes: 1_100_000,
+  digest: null,
+  vision: false,
+  providers: [],
+  file: 'tiny.gguf',
+  lastSeenAt: null,
+}
+
+const KEY: ApiKey = {
+  id: asKeyId('key_abcdefabcdef'),
+  name: 'laptop',
+  hash: 'f'.repeat(64),
+  hint: '789a',
+  scopes: ['inference'],
+  models: [],
+  requestsPerMinute: 60,
+  tokensPerMinute: undefined,
+  createdAt: asUnixMs(Date.UTC(2026, 0, 1)),
+  expiresAt: undefined,
+  revokedAt: undefined,
+}
+
+const RECORD: RequestRecord = {
+  id: asRequestId('req_known'),
+  at: asUnixMs(Date.UTC(2026, 0, 1)),
+  endpoint: 'chat',
+  model: 'tiny',
+  keyId: KEY.id,
+  stream: true,
+  status: 200,
+  outcome: 'ok',
+  node: 'node-1',
+  runtime: 'script',
+  candidates: 1,
+  exclusions: [],
+  attempts: [{ node: 'node-1', runtime: 'script', connector: 'local', startedMs: 0, endedMs: 9, outcome: 'ok' }],
+  inputTokens: 3,
+  outputTokens: 5,
+  firstByteMs: 4.5,
+  durationMs: 9.25,
+  finishReason: 'stop',
+}
+
+const LINES: readonly LogLine[] = [
+  { time: '2026-01-01T00:00:00.000Z', level: 'debug', msg: 'route planned', requestId: 'req_1' },
+  { time: '2026-01-01T00:00:01.000Z', level: 'info', msg: 'request ended', requestId: 'req_1', component: 'gateway' },
+  { time: '2026-01-01T00:00:02.000Z', level: 'warn', msg: 'runtime lost', component: 'runtimes' },
+]
