@@ -74,6 +74,8 @@ export interface ErrorDetails {
   readonly retryAfterMs?: number | undefined
   /** Overrides what the code says about trying again; becomes `x-should-retry`. */
   readonly shouldRetry?: boolean | undefined
+  /** Further response headers, name and value in turn. */
+  readonly headers?: readonly string[] | undefined
   /** Facts for machines, sent as `error.metadata`; never secrets, prompts or completions. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
 }

@@ -28,12 +28,18 @@ interface StoredPart {
   readonly origin: ModelFileOrigin | undefined
 }
 
+export interface MemoryModelFilesOptions {
+  readonly readOnly?: boolean
+  readonly capacityBytes?: number
+  readonly files?: Map<ModelFileName, StoredFile>
+}
+
 export class MemoryModelFiles implements ModelFiles {
   readonly location = 'memory'
   readonly readOnly: boolean
   /** Bytes that all files and parts together may have. */
   readonly capacityBytes: number
-  readonly files = new Map<ModelFileName, StoredFile>()
+  readonly files: Map<ModelFileName, StoredFile>
   readonly parts = new Map<ModelFileName, StoredPart>()
   readonly #open = new Set<ModelFileName>()
   #writes = 0
@@ -41,9 +47,16 @@ export class MemoryModelFiles implements ModelFiles {
   constructor({
     readOnly = false,
     capacityBytes = Number.MAX_SAFE_INTEGER,
-  }: { readOnly?: boolean; capacityBytes?: number } = {}) {
+    files = new Map(),
+  }: MemoryModelFilesOptions = {}) {
     this.readOnly = readOnly
     this.capacityBytes = capacityBytes
+    this.files = files
+  }
+
+  /** The same files, for reading only. */
+  asReadOnly(): MemoryModelFiles {
+    return new MemoryModelFiles({ readOnly: true, capacityBytes: this.capacityBytes, files: this.files })
   }
 
   /** Puts a finished file there, as a person with a file manager would. */

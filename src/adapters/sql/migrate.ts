@@ -23,7 +23,8 @@ export async function migrate(
     })
   }
   const { error } = await migrator.migrateToLatest()
-  if (error !== undefined) throw error
+  if (error === undefined) return
+  throw error instanceof Error ? error : new Error('a migration failed', { cause: error })
 }
 
 async function appliedNames(db: Kysely<StateSchema>): Promise<readonly string[]> {

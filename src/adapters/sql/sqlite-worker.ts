@@ -78,7 +78,8 @@ export class SqliteWorker implements AsyncDisposable {
 
   #ask(request: Unnumbered<WorkerRequest>): Promise<WorkerAnswer> {
     if (this.#closed) return Promise.reject(new SqliteWorkerError('the state database is closed'))
-    const worker = (this.#worker ??= this.#start())
+    this.#worker ??= this.#start()
+    const worker = this.#worker
     const id = this.#nextId++
     return new Promise((resolve, reject) => {
       // While something waits for an answer the process must not end.

@@ -31,7 +31,7 @@ export function startLogger({ level, format, stream }: LoggerOptions): StartedLo
   const ring = new LogRing()
   const standardError = stream ? undefined : openStandardError()
   const lines: DestinationStream = stream ?? (standardError as DestinationStream)
-  const isTerminal = stream ? (stream as { isTTY?: boolean }).isTTY === true : process.stderr.isTTY === true
+  const isTerminal = stream ? (stream as { isTTY?: boolean }).isTTY === true : process.stderr.isTTY
   const isPretty = format === 'pretty' || (format === 'auto' && isTerminal)
   const pretty = isPretty ? prettyOf(isTerminal) : undefined
   const control = { level: levelNumber(level), name: level }
@@ -128,7 +128,7 @@ function prettyOf(colorize: boolean): (line: string) => string {
     singleLine: true,
     ignore: 'pid,hostname',
   })
-  return (line) => String(format(line) ?? '')
+  return (line) => format(line)
 }
 
 /** ISO times, made once a millisecond. */

@@ -16,11 +16,6 @@ export interface BuildInfo {
   readonly commit: string
 }
 
-export interface MetricsText {
-  readonly contentType: string
-  readonly body: string
-}
-
 export interface PrometheusMetricsDeps {
   /** Whether some runtime offers this model, or did. Asked once a request until it says yes. */
   readonly isKnownModel: (model: string) => boolean
@@ -121,10 +116,9 @@ export class PrometheusMetrics implements Metrics {
     this.#runtimes.remove({ runtime })
   }
 
-  /** All metrics as text, in OpenMetrics where the scraper's `accept` header asks for it. */
-  async text(accept = ''): Promise<MetricsText> {
-    const registry = accept.includes('application/openmetrics-text') ? openMetricsOf(this.#registry) : this.#registry
-    return { contentType: registry.contentType, body: await registry.metrics() }
+  /** All metrics as Prometheus text (`text/plain; version=0.0.4`) or as OpenMetrics 1.0. */
+  async text(openMetrics: boolean): Promise<string> {
+    return await (openMetrics ? openMetricsOf(this.#registry) : this.#registry).metrics()
   }
 
   #requestEnded(measure: RequestMeasure): void {
