@@ -15,7 +15,7 @@ export async function readOfferable(read: ReadBytes, sizeBytes: number): Promise
 /** GGUF also carries adapters, image encoders, vocabularies and pieces of models: sound files that no engine can run alone. */
 function whyNotOffered({ kind, architecture, splitCount, parameters }: GgufSummary): string | undefined {
   if (splitCount > 1) return `it is one of ${splitCount} pieces of a model; join them into one file first`
-  if (kind !== 'model') return `it holds an ${JSON.stringify(kind)}, not a whole model`
+  if (kind !== 'model') return 'it holds no whole model but something to go with one, such as an adapter'
   if (architecture === 'clip') return 'it holds an image encoder, not a language model'
   if (parameters === 0) return 'it holds no weights'
   return undefined

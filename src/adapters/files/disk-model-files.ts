@@ -190,7 +190,7 @@ class FolderSearch {
       if (entry.isDirectory() && isSafePart(entry.name)) below.push([...parts, entry.name])
       else await this.#look(parts, entry)
     }
-    for (const next of below.toSorted()) {
+    for (const next of below.toSorted((a, b) => (a.join('/') < b.join('/') ? -1 : 1))) {
       if (next.length <= limit('modelFolderDepth')) await this.visit(next)
       if (this.#looked > limit('modelFiles')) return
     }

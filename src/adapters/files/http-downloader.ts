@@ -4,6 +4,7 @@ import { HeddleError } from '../../core/errors.ts'
 import { limit } from '../../core/limits.ts'
 import type { Download, Downloader, DownloadOptions } from '../../ports/downloader.ts'
 import { systemCodeOf } from './disk-errors.ts'
+import { failed, parseAddress, redirectOf } from './download-address.ts'
 
 type Answer = Dispatcher.ResponseData
 
@@ -79,25 +80,6 @@ export class HttpDownloader implements Downloader, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#agent.destroy()
   }
-}
-
-/** Parses an address; credentials in it are refused, because addresses are shown and noted. */
-function parseAddress(address: string): URL {
-  const url = URL.canParse(address) ? new URL(address) : undefined
-  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    throw new HeddleError('download_failed', 'not an http or https address', { shouldRetry: false })
-  }
-  if (url.username !== '' || url.password !== '')
-    throw failed(url, 'an address with a password in it is refused', false)
-  return url
-}
-
-function redirectOf(from: URL, location: string | undefined): URL {
-  if (location === undefined || !URL.canParse(location, from.href)) throw failed(from, 'it redirects to nowhere', false)
-  const to = parseAddress(new URL(location, from).href)
-  if (from.protocol === 'https:' && to.protocol === 'http:')
-    throw failed(from, 'it redirects from https to http', false)
-  return to
 }
 
 function rangeHeaders(fromByte: number, validator: string | undefined): Record<string, string> {
@@ -206,14 +188,6 @@ const REASONS = new Map([
 
 function reasonOf(cause: unknown): string {
   return REASONS.get(systemCodeOf(cause) ?? '') ?? 'the connection broke'
-}
-
-/** Shows the address without its query, which may hold a signature. */
-function failed(url: URL, why: string, shouldRetry: boolean, cause?: unknown): HeddleError {
-  return new HeddleError('download_failed', `cannot download ${url.origin}${url.pathname}: ${why}`, {
-    cause,
-    shouldRetry,
-  })
 }
 
 function refused(why: string): HeddleError {

@@ -13,7 +13,7 @@ const DEVICE = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i
 /** No separators, no drive or stream marks, no wildcards, no control or invisible characters. */
 const SAFE_PART = /^[^/\\:*?"<>|\p{C}\p{Zl}\p{Zp}]+$/u
 /** What we name files ourselves: letters, digits and the marks that model names use. */
-const ID_PART = /^[A-Za-z0-9][A-Za-z0-9._+=@-]*$/
+const ID_PART = /^[A-Za-z0-9]([A-Za-z0-9._+=@-]*[A-Za-z0-9_+=@-])?$/
 
 /** Parses a file name found on a disk or given by a person: `org/name.gguf`. Upwards, absolute and hidden paths are refused. */
 export function parseModelFileName(text: string): ModelFileName | undefined {
@@ -37,26 +37,28 @@ export function isSafePart(part: string): boolean {
 /** Parses the id that a person chose for a new model, with or without `.gguf`: `name` or `org/name`. */
 export function parseModelId(text: string): string | undefined {
   const id = text.toLowerCase().endsWith(ENDING) ? text.slice(0, -ENDING.length) : text
-  const fits = id.length <= limit('modelIdBytes') - ENDING.length
-  return fits && id.split('/').every((part) => ID_PART.test(part) && isSafePart(`${part}${ENDING}`)) ? id : undefined
+  return fileNameOf(id) === undefined ? undefined : id
 }
 
-/** The file of a new model. */
+/** The file of a new model; undefined where `id` is none. */
 export function fileNameOf(id: string): ModelFileName | undefined {
-  return parseModelId(id) === undefined ? undefined : parseModelFileName(`${id}${ENDING}`)
+  const fits = id.length <= limit('modelIdBytes') && id.split('/').every((part) => ID_PART.test(part))
+  return fits ? parseModelFileName(`${id}${ENDING}`) : undefined
 }
 
 /** The id under which a file is offered: its name without the ending, other characters than those of ids as hyphens. */
 export function modelIdOf(fileName: ModelFileName): string | undefined {
   const parts = fileName.slice(0, -ENDING.length).split('/')
-  return parseModelId(parts.map(idPartOf).join('/'))
+  const id = parts.map(idPartOf).join('/')
+  return fileNameOf(id) === undefined ? undefined : id
 }
 
 function idPartOf(part: string): string {
   return part
     .normalize('NFKD')
+    .replaceAll(/\p{M}+/gu, '')
     .replaceAll(/[^A-Za-z0-9._+=@-]+/g, '-')
-    .replaceAll(/^[^A-Za-z0-9]+|-+$/g, '')
+    .replaceAll(/^[^A-Za-z0-9]+|[.-]+$/g, '')
 }
 
 function utf8Length(text: string): number {
