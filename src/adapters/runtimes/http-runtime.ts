@@ -109,6 +109,11 @@ export class HttpRuntime implements Runtime {
     })
   }
 
+  /** Looks again soon rather than at the next interval, because something is known to have changed. */
+  protected recheck(): void {
+    this.#health.suspect()
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#health[Symbol.dispose]()
     if (!this.#pool.destroyed) await this.#pool.destroy()
