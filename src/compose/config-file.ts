@@ -149,13 +149,24 @@ function trailingComment(line: string): string {
 function assertOnlyChanged(path: string, before: string, after: string, key: string): void {
   const others = (text: string): string => {
     const { settings } = parseConfigFile(path, text)
-    return JSON.stringify([...settings].filter(([name]) => name !== key).map(([name, { value }]) => [name, value]).sort())
+    return JSON.stringify(
+      [...settings]
+        .filter(([name]) => name !== key)
+        .map(([name, { value }]) => [name, value])
+        .sort(),
+    )
   }
   let same: boolean
   try {
     same = others(before) === others(after) && parseConfigFile(path, after).settings.has(key)
   } catch (cause) {
-    throw new HeddleError('config_invalid', `cannot set ${key} in ${path} without rewriting the file`, { cause, fix: `edit ${path}` })
+    throw new HeddleError('config_invalid', `cannot set ${key} in ${path} without rewriting the file`, {
+      cause,
+      fix: `edit ${path}`,
+    })
   }
-  if (!same) throw new HeddleError('config_invalid', `cannot set ${key} in ${path} without rewriting the file`, { fix: `edit ${path}` })
+  if (!same)
+    throw new HeddleError('config_invalid', `cannot set ${key} in ${path} without rewriting the file`, {
+      fix: `edit ${path}`,
+    })
 }

@@ -82,7 +82,9 @@ export const booleanSchema = z.boolean({ error: 'expected true or false' })
 export const textSchema = (pattern: RegExp, expected: string) =>
   z.string({ error: `expected ${expected}` }).regex(pattern, { error: `expected ${expected}` })
 export const listSchema = (pattern: RegExp, expected: string) =>
-  z.array(textSchema(pattern, `${expected} in each entry`), { error: `expected a list of texts, each ${expected}` }).readonly()
+  z
+    .array(textSchema(pattern, `${expected} in each entry`), { error: `expected a list of texts, each ${expected}` })
+    .readonly()
 export const integerSchema = (least: number, most: number) => {
   const error = `expected a whole number from ${least} to ${most}`
   return z.int({ error }).min(least, { error }).max(most, { error })

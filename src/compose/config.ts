@@ -106,7 +106,9 @@ function readConfigFiles(paths: Paths, { env, configFile }: ConfigOptions): read
   const named = explicit ? readConfigFile(resolve(explicit)) : undefined
   if (explicit && !named) {
     throw new HeddleError('config_invalid', `there is no config file ${resolve(explicit)}`, {
-      fix: configFile ? 'leave out --config, or name a file that exists' : 'unset HEDDLE_CONFIG, or name a file that exists',
+      fix: configFile
+        ? 'leave out --config, or name a file that exists'
+        : 'unset HEDDLE_CONFIG, or name a file that exists',
     })
   }
   // HEDDLE_HOME means one folder for everything, so the system's file does not reach in.
@@ -150,10 +152,14 @@ function assertActs({ key, value, origin }: EffectiveSetting): void {
   const { inert, initial } = SETTINGS[key]
   const subject = key === 'mode' && value === 'node' ? 'the mesh' : inert
   if (subject === undefined || JSON.stringify(value) === JSON.stringify(initial)) return
-  throw new HeddleError('config_invalid', `${originText(origin)}: ${key} needs ${subject}, which is not supported yet in this version`, {
-    param: key,
-    fix: `leave ${key} out`,
-  })
+  throw new HeddleError(
+    'config_invalid',
+    `${originText(origin)}: ${key} needs ${subject}, which is not supported yet in this version`,
+    {
+      param: key,
+      fix: `leave ${key} out`,
+    },
+  )
 }
 
 function parseValues(settings: readonly EffectiveSetting[]): SettingValues {
@@ -161,22 +167,36 @@ function parseValues(settings: readonly EffectiveSetting[]): SettingValues {
   if (result.success) return result.data
   const issue = result.error.issues[0]
   const setting = settings.find(({ key }) => key === issue?.path[0])
-  if (!setting || !issue) throw new HeddleError('internal', 'the configuration was refused without a reason', { cause: result.error })
+  if (!setting || !issue)
+    throw new HeddleError('internal', 'the configuration was refused without a reason', { cause: result.error })
   const got = SETTINGS[setting.key].secret ? 'another value' : JSON.stringify(setting.value)
-  throw new HeddleError('config_invalid', `${originText(setting.origin)}: ${setting.key}: ${issue.message}; got ${got}`, {
-    param: setting.key,
-    fix: `heddle config get ${setting.key}`,
-  })
+  throw new HeddleError(
+    'config_invalid',
+    `${originText(setting.origin)}: ${setting.key}: ${issue.message}; got ${got}`,
+    {
+      param: setting.key,
+      fix: `heddle config get ${setting.key}`,
+    },
+  )
 }
 
-function configOf(values: SettingValues, settings: readonly EffectiveSetting[], folders: Paths, env: Environment): Config {
+function configOf(
+  values: SettingValues,
+  settings: readonly EffectiveSetting[],
+  folders: Paths,
+  env: Environment,
+): Config {
   const modelsDir = values['models.dir'] === '' ? folders.modelsDir : resolve(values['models.dir'])
   const runtimes = values.runtimes
   if (runtimes.length > 1 && (runtimes.includes('auto') || runtimes.includes('none'))) {
     const origin = settings.find(({ key }) => key === 'runtimes')?.origin ?? { from: 'default' }
-    throw new HeddleError('config_invalid', `${originText(origin)}: runtimes: auto and none stand alone; got ${runtimes.join(',')}`, {
-      param: 'runtimes',
-    })
+    throw new HeddleError(
+      'config_invalid',
+      `${originText(origin)}: runtimes: auto and none stand alone; got ${runtimes.join(',')}`,
+      {
+        param: 'runtimes',
+      },
+    )
   }
   return {
     name: values.name || hostname() || 'node',
@@ -209,7 +229,8 @@ const isLoopback = (host: string): boolean => host === 'localhost' || host === '
 function warningsOf(values: SettingValues, env: Environment): readonly string[] {
   const warnings: string[] = []
   const { host, port } = values['http.listen']
-  if (!isLoopback(host)) warnings.push(`http.listen is ${host}:${port}: other machines can reach this node, over plain HTTP`)
+  if (!isLoopback(host))
+    warnings.push(`http.listen is ${host}:${port}: other machines can reach this node, over plain HTTP`)
   if (!values['auth.required']) warnings.push('auth.required is off: whoever reaches this node may use it')
   if (values['log.content']) warnings.push('log.content is on: prompts and completions are written to the log')
   if (values['cors.origins'].includes('*')) warnings.push('cors.origins holds *: any web page may call this node')

@@ -19,7 +19,8 @@ const ORIGIN = /^(\*|[a-z][a-z0-9+.-]*:\/\/\S+)$/
 const HOST = /^[A-Za-z0-9.:[\]_-]+$/
 const ANY = /^[^\0]*$/
 
-const oneOf = <const T extends readonly string[]>(...values: T) => z.enum(values, { error: `expected one of ${values.join(', ')}` })
+const oneOf = <const T extends readonly string[]>(...values: T) =>
+  z.enum(values, { error: `expected one of ${values.join(', ')}` })
 
 /** What every setting's value must be, as it stands in a TOML file. */
 export const SETTINGS_SCHEMA = z.strictObject({

@@ -68,6 +68,7 @@ export const LIMITS = {
   healthIntervalMs: { value: 10_000, unit: 'ms', reason: 'how often a registered runtime is checked again' },
   healthTimeoutMs: { value: 3_000, unit: 'ms', reason: 'a health answer later than this is none' },
   healthFailures: { value: 3, unit: 'items', reason: 'checks in a row that fail before a runtime is withdrawn' },
+  discoverIntervalMs: { value: 30_000, unit: 'ms', reason: 'how soon a local runtime that was started later is found' },
   registrationRetries: { value: 6_000, unit: 'items', reason: 'one a second: a runtime may load its model for over an hour' },
   registrationIntervalMs: { value: 1_000, unit: 'ms', reason: 'pause between two tries to register a runtime' },
   healthBodyBytes: { value: 8 * 1024 * 1024, unit: 'bytes', reason: 'model lists of hosted APIs reach 1 MB; one with thousands of entries stays below' },

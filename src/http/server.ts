@@ -19,6 +19,8 @@ export interface ServerDeps extends InferenceDeps {
   readonly guard: Guard
   /** Takes everything that is not inference; `ready()` must have resolved. */
   readonly app: FastifyInstance
+  /** Tells Fastify's side which id a request was given. */
+  readonly requestIds: WeakMap<IncomingMessage, RequestId>
   readonly version: string
 }
 
@@ -128,6 +130,7 @@ export class HeddleServer implements AsyncDisposable {
       void serveInference(this.#deps, endpoint, id, request, response, common)
       return
     }
+    this.#deps.requestIds.set(request, id)
     for (let index = 0; index < common.length; index += 2)
       response.setHeader(common[index] as string, common[index + 1] as string)
     this.#deps.app.routing(request, response)

@@ -32,6 +32,7 @@ export function errorHeaders(error: HeddleError): readonly string[] {
     const wholeMs = Math.max(0, Math.ceil(waitMs))
     headers.push('retry-after', String(Math.ceil(wholeMs / 1_000)), 'retry-after-ms', String(wholeMs))
   }
+  if (error.details.headers !== undefined) headers.push(...error.details.headers)
   // RFC 9110 §15.5.2 and §15.5.6 ask for these.
   if (error.code === 'invalid_api_key') headers.push('www-authenticate', 'Bearer realm="heddle"')
   const allow = error.details.metadata?.['allow']
