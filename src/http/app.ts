@@ -53,7 +53,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   })
   describeRoutes(app, deps)
   void app.register(async (scope) => addRoutes(scope.withTypeProvider<ZodTypeProvider>(), deps))
-  return app as unknown as FastifyInstance
+  return app
 }
 
 function addRoutes(app: ZodApp, deps: AppDeps): void {

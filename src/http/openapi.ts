@@ -1,6 +1,6 @@
 /** `/openapi.json`: the description of every route, made from the schemas that check it. */
 import swagger from '@fastify/swagger'
-import type { FastifySchema, RouteOptions } from 'fastify'
+import type { FastifySchema } from 'fastify'
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
 import type { Access } from './access.ts'
 import type { AppDeps } from './admin/deps.ts'
@@ -57,7 +57,7 @@ function describeRoute(input: Parameters<Transform>[0]): Described {
   const described = jsonSchemaTransform(input)
   const schema = described.schema as FastifySchema & Record<string, unknown>
   if (schema === undefined || schema['hide'] === true) return described
-  const access: Access = (input.route as RouteOptions).config?.access ?? 'admin'
+  const access: Access = input.route.config?.access ?? 'admin'
   schema['security'] = access === 'public' ? [] : access === 'metrics' ? [{}, ...KEYS] : KEYS
   if (access !== 'public') schema['x-heddle-scope'] = access === 'metrics' ? 'read' : access
   schema.response = { ...(schema.response as object | undefined), default: ERROR_RESPONSE }

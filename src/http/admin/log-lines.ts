@@ -11,7 +11,13 @@ export async function* logLines(
   { signal }: { readonly signal: AbortSignal },
 ): AsyncGenerator<LogLine> {
   const wanted = (line: LogLine): boolean => isWanted(line, query)
-  const past = query.tail === 0 ? [] : logs.recent({ limit: limit('logRingItems') }).filter(wanted).slice(-query.tail)
+  const past =
+    query.tail === 0
+      ? []
+      : logs
+          .recent({ limit: limit('logRingItems') })
+          .filter(wanted)
+          .slice(-query.tail)
   if (!query.follow) {
     yield* past
     return
