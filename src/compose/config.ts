@@ -22,6 +22,8 @@ export interface Config {
   readonly mode: 'standalone' | 'local'
   /** `auto`, `none` or runtime specs as in `HEDDLE_RUNTIMES`. */
   readonly runtimes: 'auto' | readonly string[]
+  /** Where Ollama's own clients look for it (`OLLAMA_HOST`), as it was written; undefined where nobody says. */
+  readonly ollamaHost: string | undefined
   readonly drainTimeoutMs: number
   readonly http: {
     readonly listen: ListenAddress
@@ -204,6 +206,7 @@ function configOf(
     tags: values.tags,
     mode: values.mode === 'standalone' ? 'standalone' : 'local',
     runtimes: runtimes.length === 0 || runtimes[0] === 'auto' ? 'auto' : runtimes.filter((spec) => spec !== 'none'),
+    ollamaHost: env['OLLAMA_HOST'] || undefined,
     drainTimeoutMs: values.drain_timeout,
     http: { listen: values['http.listen'], hosts: values['http.hosts'], metricsPublic: values['http.metrics_public'] },
     authRequired: values['auth.required'],

@@ -1,42 +1,51 @@
-/** Which process listens on a TCP port of this machine; known on Linux, from /proc. */
+/** Which process listens on a TCP port of this machine. Only Linux tells without asking another program. */
 import { readdir, readFile, readlink } from 'node:fs/promises'
+import { join } from 'node:path'
 
 export interface PortOwner {
   readonly pid: number
-  /** The program's name as the system shows it. */
+  /** The program's short name, at most 15 letters. */
   readonly name: string
 }
 
 const LISTENING = '0A'
 
-/** Undefined where nobody listens, the process belongs to somebody else, or the system does not tell. */
-export async function portOwner(port: number): Promise<PortOwner | undefined> {
-  const sockets = new Set([...(await listeners('/proc/net/tcp', port)), ...(await listeners('/proc/net/tcp6', port))])
-  if (sockets.size === 0) return undefined
-  for (const entry of await readdir('/proc').catch(() => [])) {
-    if (/^\d+$/.test(entry) && (await holds(entry, sockets))) {
-      const name = await readFile(`/proc/${entry}/comm`, 'utf8').catch(() => 'unknown')
-      return { pid: Number(entry), name: name.trim() }
+/** The listener on `port`; undefined where there is none, or where it belongs to a user who hides it. */
+export async function portOwner(port: number, { proc = '/proc' } = {}): Promise<PortOwner | undefined> {
+  const inodes = new Set<string>()
+  for (const table of ['tcp', 'tcp6']) {
+    const text = await readFile(join(proc, 'net', table), 'utf8').catch(() => '')
+    for (const inode of listenersIn(text, port)) inodes.add(inode)
+  }
+  if (inodes.size === 0) return undefined
+  for (const entry of await readdir(proc).catch(() => [])) {
+    if (/^\d+$/.test(entry) && (await holdsOne(join(proc, entry, 'fd'), inodes))) {
+      const name = await readFile(join(proc, entry, 'comm'), 'utf8').catch(() => '')
+      return { pid: Number(entry), name: name.trim() || 'unknown' }
     }
   }
   return undefined
 }
 
-/** Socket inodes that listen on `port`. A line holds: slot, local address:port, remote, state, …, inode as the tenth field. */
-async function listeners(table: string, port: number): Promise<string[]> {
-  const lines = (await readFile(table, 'utf8').catch(() => '')).split('\n').slice(1)
-  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
-  return lines.flatMap((line) => {
-    const fields = line.trim().split(/\s+/)
-    return fields[1]?.endsWith(suffix) && fields[3] === LISTENING && fields[9] ? [fields[9]] : []
-  })
+/** Inodes of the sockets that listen on `port`, from `/proc/net/tcp` (columns: proc(5)). */
+export function listenersIn(table: string, port: number): readonly string[] {
+  const wanted = port.toString(16).toUpperCase().padStart(4, '0')
+  return table
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, local, , state]) => state === LISTENING && local?.split(':')[1] === wanted)
+    .map((columns) => columns[9] ?? '')
+    .filter((inode) => inode !== '' && inode !== '0')
 }
 
-async function holds(pid: string, sockets: ReadonlySet<string>): Promise<boolean> {
-  for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => [])) {
-    const target = await readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')
+async function holdsOne(folder: string, inodes: ReadonlySet<string>): Promise<boolean> {
+  // Processes of other users hide their descriptors, and any process may end meanwhile.
+  const descriptors = await readdir(folder).catch(() => [])
+  for (const descriptor of descriptors) {
+    const target = await readlink(join(folder, descriptor)).catch(() => '')
     const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1]
-    if (inode !== undefined && sockets.has(inode)) return true
+    if (inode !== undefined && inodes.has(inode)) return true
   }
   return false
 }
