@@ -98,6 +98,9 @@ export class ByteChannel implements AsyncIterableIterator<Uint8Array, undefined>
     this.#head = 0
     this.#waitingBytes = 0
     this.#failure = undefined
+    const waiter = this.#waiter
+    this.#waiter = undefined
+    waiter?.resolve(DONE)
     if (!wasEnded) this.#options.onCancel?.()
     return Promise.resolve(DONE)
   }
