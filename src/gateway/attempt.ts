@@ -3,13 +3,14 @@ import { HeddleError } from '../core/errors.ts'
 import { limit } from '../core/limits.ts'
 import type { MessageRequest, MessageResponse } from '../core/message.ts'
 import type { InferenceRequest } from '../core/openai/inference-request.ts'
-import { SseScanner } from '../core/openai/sse-scanner.ts'
+import { beginningOf } from '../core/openai/stream-beginning.ts'
+import { SseScanner, type StreamFault } from '../core/openai/sse-scanner.ts'
 import { upstreamError } from '../core/openai/upstream-error.ts'
 import type { Candidate } from '../core/routing/candidate.ts'
 import type { GatewayDeps } from './request.ts'
 import { parseWhole, type WholeAnswer } from './whole-answer.ts'
 
-/** A stream whose first event has come, so that the client can be promised an answer. */
+/** A stream that has begun to say something, so that the client can be promised an answer. */
 export interface StreamAnswer {
   readonly kind: 'stream'
   readonly first: Uint8Array
@@ -20,6 +21,10 @@ export interface StreamAnswer {
 export type Answer = StreamAnswer | WholeAnswer
 
 const ERROR_BODY_BYTES = 64 * 1024
+/** More than this of roles and comments is passed on as it is. */
+const HELD_BYTES = 64 * 1024
+const NOTHING = new Uint8Array(0)
+const GARBAGE: StreamFault = { kind: 'garbage' }
 
 export const decodeUtf8 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
@@ -46,24 +51,27 @@ export async function attempt(
   return firstEvent(response, request)
 }
 
-/** Waits for the first event: a runtime that breaks before it can still be replaced in silence. */
+/** Waits until the answer begins: a runtime that breaks before it can still be replaced in silence. */
 async function firstEvent(response: MessageResponse, request: InferenceRequest): Promise<StreamAnswer> {
   const scanner = new SseScanner({ decode: decodeUtf8, keepUsage: request.includeUsage })
   const rest = response.body[Symbol.asyncIterator]()
+  let held: Uint8Array = NOTHING
   for (;;) {
     const result = await rest.next()
-    if (result.done === true) throw new HeddleError('upstream_failed', 'the runtime ended its stream before the first event')
-    const first = scanner.push(result.value)
-    if (scanner.fault !== undefined && scanner.events === 0) {
+    if (result.done === true) throw new HeddleError('upstream_failed', 'the runtime ended its stream before it said anything')
+    const bytes = scanner.push(result.value)
+    held = held.length === 0 ? bytes : Buffer.concat([held, bytes])
+    const beginning = held.length > HELD_BYTES ? 'something' : beginningOf(decodeUtf8(held))
+    const fault = beginning === 'garbage' ? GARBAGE : scanner.fault
+    if (fault !== undefined && beginning !== 'something') {
       await rest.return?.()
-      throw faultBeforeFirst(scanner.fault)
+      throw faultBeforeFirst(fault)
     }
-    // Comments and half events alone promise nothing yet.
-    if (scanner.events > 0 || scanner.done) return { kind: 'stream', first, rest, scanner }
+    if (beginning === 'something' || scanner.done) return { kind: 'stream', first: held, rest, scanner }
   }
 }
 
-function faultBeforeFirst(fault: NonNullable<SseScanner['fault']>): HeddleError {
+function faultBeforeFirst(fault: StreamFault): HeddleError {
   if (fault.kind === 'garbage') return new HeddleError('upstream_failed', 'the runtime sent something other than events')
   const { error } = fault
   const code = typeof error === 'object' && error !== null ? ((error as { code?: unknown }).code ?? (error as { status?: unknown }).status) : undefined

@@ -1,7 +1,7 @@
 /** The end of every request: tokens charged, metrics counted, one row for the request log. */
 import { describeExclusion } from '../core/routing/exclude.ts'
 import type { RequestMeasure } from '../ports/metrics.ts'
-import type { ExclusionRecord } from '../ports/request-log.ts'
+import type { AttemptRecord, ExclusionRecord } from '../ports/request-log.ts'
 import type { GatewayDeps } from './request.ts'
 import type { RequestStory } from './story.ts'
 
@@ -44,7 +44,7 @@ export function settle(
     runtime: servedBy?.runtime,
     candidates: plan === undefined ? 0 : plan.ordered.length + plan.excluded.length,
     exclusions: plan === undefined || plan.excluded.length === 0 ? NO_EXCLUSIONS : exclusionsOf(plan),
-    attempts: story.attempts,
+    attempts: attemptsOf(story, durationMs, outcome),
     inputTokens,
     outputTokens,
     firstByteMs,
@@ -60,4 +60,11 @@ function exclusionsOf(plan: NonNullable<RequestStory['plan']>): readonly Exclusi
     runtime: candidate.runtime,
     reason: describeExclusion(exclusion),
   }))
+}
+
+/** The last attempt lasted as long as its answer, and ended as the request did. */
+function attemptsOf({ attempts, servedBy }: RequestStory, durationMs: number, outcome: string): readonly AttemptRecord[] {
+  const last = attempts.at(-1)
+  if (last === undefined || servedBy === undefined) return attempts
+  return [...attempts.slice(0, -1), { ...last, endedMs: durationMs, outcome }]
 }
