@@ -138,6 +138,36 @@ describe('exchange', () => {
     )
   })
 
+  it('tries once more where a kept-alive socket was closed as it was used, and never on a fresh one', async (t) => {
+    let connections = 0
+    let isDead = false
+    const tcp = createTcpServer((socket) => {
+      connections += 1
+      let requests = 0
+      socket.on('data', () => {
+        requests += 1
+        if (isDead || requests > 1) socket.end()
+        else socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok')
+      })
+    }).listen(0, '127.0.0.1')
+    await once(tcp, 'listening')
+    t.after(() => tcp.close())
+    const origin = `http://127.0.0.1:${(tcp.address() as AddressInfo).port}`
+    const dispatcher = pooled(t, origin)
+    const ask = async (): Promise<string> => {
+      const answer = await exchange({ dispatcher }, post(), { origin, signal: t.signal, ...TIMEOUTS })
+      return (await readWhole(answer.body, 10)).toString()
+    }
+    assert.equal(await ask(), 'ok')
+    assert.equal(await ask(), 'ok')
+    assert.equal(connections, 2)
+    isDead = true
+    await assert.rejects(ask(), (error: HeddleError) => error.code === 'upstream_failed')
+    assert.equal(connections, 3)
+    await assert.rejects(ask(), (error: HeddleError) => error.code === 'upstream_failed')
+    assert.equal(connections, 4)
+  })
+
   it('refuses an answer that is compressed', async (t) => {
     const { origin } = await listening(t, (_request, response) => {
       response.writeHead(200, { 'content-encoding': 'gzip' }).end('not really')

@@ -1,6 +1,6 @@
 /** One HTTP exchange with a runtime over undici: the hot path of every request that leaves this process. */
 import { Readable } from 'node:stream'
-import { type Dispatcher, Pool } from 'undici'
+import { type Dispatcher, errors, Pool } from 'undici'
 import { ByteChannel, type ByteChannelOptions } from '../../core/byte-channel.ts'
 import { type ErrorCode, HeddleError } from '../../core/errors.ts'
 import { limit } from '../../core/limits.ts'
@@ -46,40 +46,39 @@ export function exchange(
     return Promise.reject(options.signal.reason as Error)
   }
   return new Promise((resolve, reject) => {
-    const handler = new ExchangeHandler(resolve, reject, options)
-    dispatcher.dispatch(
-      {
-        origin: options.origin,
-        path: options.pathPrefix === undefined ? request.path : options.pathPrefix + request.path,
-        method: request.method,
-        headers: requestHeaders(request.headers, options.headers),
-        body: requestBody(request.body),
-        headersTimeout: options.headersTimeoutMs,
-        bodyTimeout: options.bodyTimeoutMs,
-      },
-      handler,
-    )
+    const dispatch: Dispatcher.DispatchOptions = {
+      origin: options.origin,
+      path: options.pathPrefix === undefined ? request.path : options.pathPrefix + request.path,
+      method: request.method,
+      headers: requestHeaders(request.headers, options.headers),
+      body: requestBody(request.body),
+      headersTimeout: options.headersTimeoutMs,
+      bodyTimeout: options.bodyTimeoutMs,
+    }
+    dispatcher.dispatch(dispatch, new ExchangeHandler({ dispatcher, dispatch, resolve, reject }, options))
   })
+}
+
+interface Exchange {
+  readonly dispatcher: Dispatcher
+  readonly dispatch: Dispatcher.DispatchOptions
+  readonly resolve: (response: MessageResponse) => void
+  readonly reject: (error: unknown) => void
 }
 
 /** undici's handler, the abort listener and the channel's options in one object, since one is made for every request. */
 class ExchangeHandler implements Dispatcher.DispatchHandler, ByteChannelOptions {
   readonly highWaterBytes = limit('channelBytes')
-  readonly #resolve: (response: MessageResponse) => void
-  readonly #reject: (error: unknown) => void
+  readonly #exchange: Exchange
   readonly #signal: AbortSignal
   readonly #onEnd: ExchangeOptions['onEnd']
   #controller: Dispatcher.DispatchController | undefined
   #channel: ByteChannel | undefined
   #done = false
+  #repeated = false
 
-  constructor(
-    resolve: (response: MessageResponse) => void,
-    reject: (error: unknown) => void,
-    { signal, onEnd }: ExchangeOptions,
-  ) {
-    this.#resolve = resolve
-    this.#reject = reject
+  constructor(exchange: Exchange, { signal, onEnd }: ExchangeOptions) {
+    this.#exchange = exchange
     this.#signal = signal
     this.#onEnd = onEnd
     signal.addEventListener('abort', this)
@@ -114,7 +113,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler, ByteChannelOptions 
       return
     }
     this.#channel = new ByteChannel(this)
-    this.#resolve({ status, headers: responseHeaders(headers), body: this.#channel })
+    this.#exchange.resolve({ status, headers: responseHeaders(headers), body: this.#channel })
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -129,16 +128,34 @@ class ExchangeHandler implements Dispatcher.DispatchHandler, ByteChannelOptions 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (this.#done) return
     const channel = this.#channel
+    if (channel === undefined && !this.#repeated && this.#wasStale(error)) {
+      this.#repeated = true
+      this.#controller = undefined
+      // Not from inside undici's own clearing up.
+      setImmediate(() => {
+        if (!this.#done) this.#exchange.dispatcher.dispatch(this.#exchange.dispatch, this)
+      })
+      return
+    }
     const failure = channel === undefined ? failureOf(error, this.#controller !== undefined) : interruptionOf(error)
     this.#finish(failure)
-    if (channel === undefined) this.#reject(failure)
+    if (channel === undefined) this.#exchange.reject(failure)
     else channel.fail(failure)
+  }
+
+  /**
+   * Whether a socket that had carried answers before was closed without one. Most likely the server closed it as idle just as we
+   * used it; should it have died of the request instead, one more try finds nobody there.
+   */
+  #wasStale(error: Error): boolean {
+    const { body } = this.#exchange.dispatch
+    return error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0 && !(body instanceof Readable)
   }
 
   #stop(reason: unknown): void {
     if (this.#done) return
     this.#finish()
-    if (this.#channel === undefined) this.#reject(reason)
+    if (this.#channel === undefined) this.#exchange.reject(reason)
     else this.#channel.fail(reason)
     this.#controller?.abort(reason instanceof Error ? reason : new Error('aborted', { cause: reason }))
   }
