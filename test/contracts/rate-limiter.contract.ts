@@ -19,7 +19,12 @@ export function rateLimiterContract(name: string, open: () => RateLimiterScope):
         assert.deepEqual([verdict.allowed, verdict.limit, verdict.remaining], [true, 3, remaining])
       }
       scope.advance(10_000)
-      assert.deepEqual(await scope.limiter.consume('a', 3, 1), { allowed: false, limit: 3, remaining: 0, resetMs: 50_000 })
+      assert.deepEqual(await scope.limiter.consume('a', 3, 1), {
+        allowed: false,
+        limit: 3,
+        remaining: 0,
+        resetMs: 50_000,
+      })
     })
 
     it('gives points back when the window ends', async () => {

@@ -22,9 +22,7 @@ function seen(id: string, runtime: string, at: number): SeenModel {
 }
 
 /** `open` gives an empty store each time. */
-export function runtimeStoreContract(
-  name: string,
-  open: (t: TestContext) => Promise<RuntimeStore>): void {
+export function runtimeStoreContract(name: string, open: (t: TestContext) => Promise<RuntimeStore>): void {
   describe(`${name} as a RuntimeStore`, () => {
     it('lists what was put, oldest first', async (t) => {
       const store = await open(t)

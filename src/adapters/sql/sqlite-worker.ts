@@ -21,9 +21,6 @@ export interface WorkerData {
   readonly path: string
 }
 
-/** A heap that holds the largest batch many times over. */
-const HEAP_MIB = 64
-
 interface Waiting {
   readonly resolve: (answer: WorkerAnswer) => void
   readonly reject: (error: Error) => void
@@ -94,7 +91,6 @@ export class SqliteWorker implements AsyncDisposable {
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
     const worker = new Worker(new URL(`./sqlite-worker-thread.${extension}`, import.meta.url), {
       workerData: { path: this.#path } satisfies WorkerData,
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB },
       name: 'heddle-state',
     })
     worker.unref()
