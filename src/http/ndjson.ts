@@ -5,6 +5,7 @@ import type { FastifyReply } from 'fastify'
 import { HeddleError } from '../core/errors.ts'
 import { limit } from '../core/limits.ts'
 import type { AppDeps } from './admin/deps.ts'
+import type { ZodApp } from './zod-app.ts'
 
 export const NDJSON = 'application/x-ndjson'
 
@@ -14,6 +15,15 @@ export function clientSignal(reply: FastifyReply): AbortSignal {
   reply.raw.once('close', () => {
     if (!reply.raw.writableFinished)
       controller.abort(new HeddleError('client_closed', 'the client left before the answer was complete'))
+  })
+  return controller.signal
+}
+
+/** Aborts when the app begins to close: streams without an end would hold up a node that wants to stop. */
+export function closingSignal(app: ZodApp): AbortSignal {
+  const controller = new AbortController()
+  app.addHook('preClose', async () => {
+    controller.abort(new HeddleError('draining', 'the node is stopping'))
   })
   return controller.signal
 }

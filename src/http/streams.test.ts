@@ -9,6 +9,7 @@ import { ask, serveApp, textOf } from '../../test/support/serve-app.ts'
 import { HeddleError } from '../core/errors.ts'
 import type { LogLine } from '../core/wire/admin.ts'
 import type { PullProgress } from '../core/wire/admin-models.ts'
+import { buildApp } from './app.ts'
 
 async function linesOf(response: IncomingMessage): Promise<Record<string, unknown>[]> {
   return (await textOf(response))
@@ -179,6 +180,29 @@ describe('POST /api/v1/models/pull', () => {
     assert.ok(reason instanceof HeddleError && reason.code === 'client_closed')
     assert.ok(cleaned)
     assert.deepEqual(node.logged, [])
+  })
+
+  it('ends with the node, and says so', async (t) => {
+    const node = fakeNode()
+    node.pull = async function* (signal) {
+      yield { status: 'pulling' }
+      await new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+      })
+    }
+    const app = buildApp(node.deps)
+    const port = await serveApp(t, node, app)
+    const pull = await ask(port, PULL)
+    const logs = await ask(port, { path: '/api/v1/logs?follow=true&tail=1' })
+    await until(() => node.listeners.size === 1)
+    await app.close()
+    assert.deepEqual(
+      (await linesOf(logs)).map(({ msg }) => msg),
+      ['runtime lost'],
+    )
+    const last = (await linesOf(pull)).at(-1) as PullProgress
+    assert.deepEqual([last.status, last.error?.code], ['failed', 'draining'])
+    assert.equal(node.listeners.size, 0)
   })
 
   it('stops a download that has not begun yet', async (t) => {

@@ -10,8 +10,7 @@ import { createGuard } from '../../src/http/guard.ts'
 import type { FakeNode } from './fake-app-deps.ts'
 
 /** The app behind a guard on loopback, closed with the test. */
-export async function serveApp(t: TestContext, node: FakeNode): Promise<number> {
-  const app = buildApp(node.deps)
+export async function serveApp(t: TestContext, node: FakeNode, app = buildApp(node.deps)): Promise<number> {
   await app.ready()
   const guard = createGuard({
     listenHost: '127.0.0.1',

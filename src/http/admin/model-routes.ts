@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { heddleErrorOf } from '../../core/errors.ts'
 import { errorBody } from '../../core/openai/error-reply.ts'
 import { ModelList, ModelView, PullProgress, PullRequest, Removed } from '../../core/wire/admin-models.ts'
-import { clientSignal, NDJSON, sendLines } from '../ndjson.ts'
+import { clientSignal, closingSignal, NDJSON, sendLines } from '../ndjson.ts'
 import type { ZodApp } from '../zod-app.ts'
 import type { AppDeps } from './deps.ts'
 
@@ -13,6 +13,7 @@ const params = z.object({ '*': z.string().min(1).max(1_024) })
 
 export function modelRoutes(app: ZodApp, deps: ModelDeps): void {
   const { models } = deps
+  const closing = closingSignal(app)
   const tags = ['Models']
   const read = { access: 'read' as const }
   const admin = { access: 'admin' as const }
@@ -45,7 +46,7 @@ export function modelRoutes(app: ZodApp, deps: ModelDeps): void {
   }
   app.post('/api/v1/models/pull', { schema: pull, config: admin }, async (request, reply) => {
     const signal = clientSignal(reply)
-    const progress = models.pull(request.body, { signal })[Symbol.asyncIterator]()
+    const progress = models.pull(request.body, { signal: AbortSignal.any([signal, closing]) })[Symbol.asyncIterator]()
     // What fails before it begins is an ordinary error with a status.
     const first = await progress.next()
     await sendLines(deps, reply, progressLines(deps, first, progress, { signal }), { signal })
