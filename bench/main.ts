@@ -11,10 +11,16 @@ import { machineFacts, writeResult } from './report/result-file.ts'
 import { verdictTable } from './report/verdict.ts'
 import type { BenchOptions, Suite } from './suites/context.ts'
 import { gatewaySuite } from './suites/gateway.ts'
+import { llamaSuite } from './suites/llama.ts'
 import { streamsSuite } from './suites/many-streams.ts'
 import { startSuite } from './suites/start.ts'
 
-const SUITES: Readonly<Record<string, Suite>> = { gateway: gatewaySuite, streams: streamsSuite, start: startSuite }
+const SUITES: Readonly<Record<string, Suite>> = {
+  gateway: gatewaySuite,
+  streams: streamsSuite,
+  llama: llamaSuite,
+  start: startSuite,
+}
 
 const USAGE = `usage: npm run bench -- <suite> [options]
 
