@@ -84,7 +84,13 @@ function logTailOf(ring: LogRing): LogTail {
 
 function entryOf({ key, value, origin }: EffectiveSetting): ConfigEntry {
   const source = origin.from === 'default' ? null : origin.from === 'file' ? placeOf(origin) : origin.name
-  return { key, value: value as ConfigEntry['value'], origin: origin.from, source, secret: SETTINGS[key].secret === true }
+  return {
+    key,
+    value: value as ConfigEntry['value'],
+    origin: origin.from,
+    source,
+    secret: SETTINGS[key].secret === true,
+  }
 }
 
 function placeOf({ path, line }: { readonly path: string; readonly line: number | undefined }): string {

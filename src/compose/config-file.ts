@@ -152,8 +152,8 @@ function assertOnlyChanged(path: string, before: string, after: string, key: str
     return JSON.stringify(
       [...settings]
         .filter(([name]) => name !== key)
-        .map(([name, { value }]) => [name, value])
-        .sort(),
+        .toSorted(([a], [b]) => a.localeCompare(b))
+        .map(([name, { value }]) => [name, value]),
     )
   }
   let same: boolean

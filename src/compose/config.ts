@@ -227,7 +227,7 @@ function configOf(
   }
 }
 
-const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\./.test(host)
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.')
 
 function warningsOf(values: SettingValues, env: Environment): readonly string[] {
   const warnings: string[] = []

@@ -1,5 +1,5 @@
 /** Makes a runtime from its spec. */
-import { LlamaRuntime } from '../adapters/runtimes/llama/llama-runtime.ts'
+import type { LlamaRuntime } from '../adapters/runtimes/llama/llama-runtime.ts'
 import { OllamaRuntime } from '../adapters/runtimes/ollama.ts'
 import { OpenAiRuntime } from '../adapters/runtimes/openai.ts'
 import { ScriptRuntime } from '../adapters/runtimes/script.ts'

@@ -31,13 +31,20 @@ export function modelAdminOf(deps: ModelAdminDeps): ModelAdmin {
       const models = await list()
       const model = models.find((entry) => entry.id === id)
       if (model !== undefined) return model
-      throw missing(id, models.map((entry) => entry.id))
+      throw missing(
+        id,
+        models.map((entry) => entry.id),
+      )
     },
     pull: (request, options) => pull(deps, request, options),
     async remove(id, { signal }) {
       if (deps.library.find(id) === undefined) {
         const candidates = deps.directory.candidatesFor(id)
-        if (candidates.length === 0) throw missing(id, deps.library.list().map((model) => model.id))
+        if (candidates.length === 0)
+          throw missing(
+            id,
+            deps.library.list().map((model) => model.id),
+          )
         throw new HeddleError('conflict', `"${id}" belongs to the runtime ${candidates[0]?.runtime}; remove it there`)
       }
       await deps.library.remove(id, { signal })
@@ -46,7 +53,11 @@ export function modelAdminOf(deps: ModelAdminDeps): ModelAdmin {
   }
 }
 
-async function* pull(deps: ModelAdminDeps, request: PullRequest, { signal }: Cancellable): AsyncGenerator<PullProgress> {
+async function* pull(
+  deps: ModelAdminDeps,
+  request: PullRequest,
+  { signal }: Cancellable,
+): AsyncGenerator<PullProgress> {
   const { ref, ...wish } = request
   for await (const { id, digest, total, completed, status } of deps.puller.pull(ref, { ...wish, signal })) {
     const facts = {
@@ -67,16 +78,25 @@ async function* pull(deps: ModelAdminDeps, request: PullRequest, { signal }: Can
 function missing(id: string, known: readonly string[]): HeddleError {
   const near = nearNames(id, known)
   const hint = near.length === 0 ? '' : `; did you mean ${near.map((name) => `"${name}"`).join(', ')}?`
-  return new HeddleError('model_not_found', `there is no model "${id}"${hint}`, { metadata: { near }, fix: 'heddle models ls' })
+  return new HeddleError('model_not_found', `there is no model "${id}"${hint}`, {
+    metadata: { near },
+    fix: 'heddle models ls',
+  })
 }
 
-function viewOf(id: string, candidates: readonly Candidate[], file: LibraryModel | undefined, seenAt: number | undefined): ModelView {
+function viewOf(
+  id: string,
+  candidates: readonly Candidate[],
+  file: LibraryModel | undefined,
+  seenAt: number | undefined,
+): ModelView {
   const best = candidates.find(({ state }) => state === 'ready') ?? candidates[0]
   const offer = best?.offer
   return {
     id,
     ownedBy: offer?.ownedBy ?? '',
-    createdAt: offer === undefined || offer.createdSeconds === 0 ? null : new Date(offer.createdSeconds * 1000).toISOString(),
+    createdAt:
+      offer === undefined || offer.createdSeconds === 0 ? null : new Date(offer.createdSeconds * 1000).toISOString(),
     state: best?.state ?? 'offline',
     endpoints: [...(offer?.endpoints ?? [])],
     contextTokens: offer?.contextTokens ?? null,

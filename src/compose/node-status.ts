@@ -1,5 +1,5 @@
 /** What a node says of itself: status with health in sentences, running models, readiness. */
-import type { Ps, PsEntry, Status, HealthItem } from '../core/wire/admin.ts'
+import type { HealthItem, Ps, PsEntry, Status } from '../core/wire/admin.ts'
 import type { HealthFacts, Readiness } from '../http/admin/deps.ts'
 import { runtimeView } from '../http/admin/views.ts'
 import type { ModelLibrary } from '../models/library.ts'
@@ -126,25 +126,56 @@ export class NodeStatus {
     const { config, library, isDemoOnly } = this.#deps
     const health: HealthItem[] = []
     if (runtimes.length === 0) {
-      health.push(item('no_runtime', 'error', 'no runtime is configured or found, so no model can be served', 'heddle runtimes add <url>'))
+      health.push(
+        item(
+          'no_runtime',
+          'error',
+          'no runtime is configured or found, so no model can be served',
+          'heddle runtimes add <url>',
+        ),
+      )
     }
     for (const runtime of runtimes) {
       const { state, reason, tries } = runtime.snapshot()
       if (state === 'ready') continue
       const tried = tries > 0 ? ` (tried ${tries} times)` : ''
       const severity = state === 'starting' ? 'info' : 'warning'
-      health.push(item(`runtime_${state}`, severity, `${runtime.id} is ${state}: ${reason}${tried}`, `heddle runtimes test ${runtime.id}`))
+      health.push(
+        item(
+          `runtime_${state}`,
+          severity,
+          `${runtime.id} is ${state}: ${reason}${tried}`,
+          `heddle runtimes test ${runtime.id}`,
+        ),
+      )
     }
     for (const file of library.refused()) {
       health.push(item('model_refused', 'warning', `${file.fileName} is not offered: ${file.reason}`, null))
     }
     if (isDemoOnly()) {
-      health.push(item('demo_model_only', 'info', 'only the tiny demo model that comes with heddle is here', 'heddle models pull <url|file>'))
+      health.push(
+        item(
+          'demo_model_only',
+          'info',
+          'only the tiny demo model that comes with heddle is here',
+          'heddle models pull <url|file>',
+        ),
+      )
     }
     if (!isLoopbackHost(config.http.listen.host)) {
-      health.push(item('listens_widely', 'warning', `the API listens on ${config.http.listen.host}; anyone who can reach it may try keys`, `heddle config set http.listen 127.0.0.1:${config.http.listen.port}`))
+      health.push(
+        item(
+          'listens_widely',
+          'warning',
+          `the API listens on ${config.http.listen.host}; anyone who can reach it may try keys`,
+          `heddle config set http.listen 127.0.0.1:${config.http.listen.port}`,
+        ),
+      )
     }
-    if (config.log.content) health.push(item('content_logged', 'warning', 'prompts and completions are logged', 'heddle config set log.content false'))
+    if (config.log.content)
+      health.push(
+        item('content_logged', 'warning', 'prompts and completions are logged', 'heddle config set log.content false'),
+      )
     return health
   }
 }
@@ -156,4 +187,3 @@ function item(code: string, severity: HealthItem['severity'], message: string, f
 export function isLoopbackHost(host: string): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.')
 }
-

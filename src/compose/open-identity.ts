@@ -3,8 +3,8 @@ import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, typ
 import { join } from 'node:path'
 import { readSecretFile, writeSecretFile } from '../adapters/system/secret-file.ts'
 import { HeddleError } from '../core/errors.ts'
-import type { NodeId } from '../core/ids.ts'
 import { peerIdOf } from '../core/identity/peer-id.ts'
+import type { NodeId } from '../core/ids.ts'
 
 export interface Identity {
   readonly id: NodeId

@@ -1,6 +1,7 @@
 /** The keys that exist without anyone asking: the first inference key, and the one by which the CLI administers this node. */
-import { readSecretFile, writeSecretFile } from '../adapters/system/secret-file.ts'
+
 import type { ApiKeys } from '../accounts/api-keys.ts'
+import { readSecretFile, writeSecretFile } from '../adapters/system/secret-file.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Scope } from '../ports/key-store.ts'
 import type { Paths } from './paths.ts'

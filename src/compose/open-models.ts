@@ -13,8 +13,8 @@ import { ModelPuller } from '../models/pull.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Logger } from '../ports/logger.ts'
 import type { Config } from './config.ts'
-import { VERSION } from './version.ts'
 import { validateGgufFile } from './validate-gguf.ts'
+import { VERSION } from './version.ts'
 
 export interface Models extends AsyncDisposable {
   readonly library: ModelLibrary

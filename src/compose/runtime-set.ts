@@ -1,9 +1,10 @@
 /** The runtimes of this node: those configured, those added by an operator, those found, and the engine for the models folder. */
-import { asRuntimeId, type RuntimeId } from '../core/ids.ts'
+
 import { HeddleError } from '../core/errors.ts'
+import { asRuntimeId, type RuntimeId } from '../core/ids.ts'
 import { limit } from '../core/limits.ts'
-import type { AddRuntime, RuntimeTest, TestRuntime } from '../core/wire/admin-models.ts'
 import type { RuntimeView } from '../core/wire/admin.ts'
+import type { AddRuntime, RuntimeTest, TestRuntime } from '../core/wire/admin-models.ts'
 import type { Cancellable, RuntimeAdmin } from '../http/admin/deps.ts'
 import { runtimeView } from '../http/admin/views.ts'
 import type { Clock, Timer } from '../ports/clock.ts'
@@ -20,8 +21,8 @@ export interface RuntimeSetDeps {
   readonly provider: LocalProvider
   readonly store: RuntimeStore
   readonly maker: RuntimeMaker
-  /** Specs of the runtimes that answer on this machine's usual ports. */
-  readonly discover: (options: Cancellable) => Promise<readonly string[]>
+  /** The runtimes that answer on this machine's usual ports. */
+  readonly discover: (options: Cancellable) => Promise<readonly { readonly spec: string; readonly models: number }[]>
   /** Told after each search whether anything found serves a model, so that the demo model can step back. */
   readonly onSearched: (servesModels: boolean) => void
 }
@@ -75,7 +76,9 @@ export class RuntimeSet implements RuntimeAdmin, Disposable {
     const runtime = this.#find(id)
     if (runtime === undefined) throw noRuntime(id)
     if (this.#configured.has(runtime.id)) {
-      throw new HeddleError('conflict', `"${id}" is named by the configuration`, { fix: 'heddle config list --show-origin' })
+      throw new HeddleError('conflict', `"${id}" is named by the configuration`, {
+        fix: 'heddle config list --show-origin',
+      })
     }
     await this.#deps.store.remove(runtime.id)
     await this.#deps.provider.remove(runtime.id)
@@ -90,8 +93,10 @@ export class RuntimeSet implements RuntimeAdmin, Disposable {
   async #look(): Promise<void> {
     try {
       const found = await this.#deps.discover({ signal: this.#stop.signal })
-      for (const spec of found) if (this.#find(this.#deps.maker.idOf(spec)) === undefined) this.#tryAdd(spec, undefined)
-      this.#deps.onSearched(found.length > 0)
+      for (const { spec } of found) {
+        if (this.#find(this.#deps.maker.idOf(spec)) === undefined) this.#tryAdd(spec, undefined)
+      }
+      this.#deps.onSearched(found.some(({ models }) => models > 0))
     } catch (error) {
       if (!this.#stop.signal.aborted) this.#deps.log.warn({ err: error }, 'looking for local runtimes failed')
     }

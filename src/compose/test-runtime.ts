@@ -39,7 +39,8 @@ async function untilReady(clock: Clock, runtime: Runtime, signal: AbortSignal): 
   const giveUpAt = clock.monotonic() + WAIT_MS
   while (runtime.snapshot().state !== 'ready') {
     const { reason, state } = runtime.snapshot()
-    if (clock.monotonic() > giveUpAt) throw new HeddleError('runtime_unavailable', reason === '' ? `it is ${state}` : reason)
+    if (clock.monotonic() > giveUpAt)
+      throw new HeddleError('runtime_unavailable', reason === '' ? `it is ${state}` : reason)
     await clock.sleep(LOOK_MS, { signal })
   }
   return `${runtime.location} answers`
@@ -67,6 +68,7 @@ async function oneToken(clock: Clock, runtime: Runtime, signal: AbortSignal): Pr
     { signal },
   )
   for await (const _ of response.body) signal.throwIfAborted()
-  if (response.status !== 200) throw new HeddleError('upstream_failed', `${offer.id} answered with HTTP ${response.status}`)
+  if (response.status !== 200)
+    throw new HeddleError('upstream_failed', `${offer.id} answered with HTTP ${response.status}`)
   return `${offer.id} answered in ${Math.round(clock.monotonic() - startedAt)} ms`
 }

@@ -4,7 +4,10 @@ import { type GgufSummary, summariseGguf } from '../core/gguf/gguf-summary.ts'
 import { parseGgufHeader } from '../core/gguf/parse-gguf-header.ts'
 
 /** @throws HeddleError `gguf_invalid` */
-export async function validateGgufFile(path: string, { signal }: { readonly signal: AbortSignal }): Promise<GgufSummary> {
+export async function validateGgufFile(
+  path: string,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<GgufSummary> {
   const file = await open(path, 'r')
   try {
     const { size } = await file.stat()

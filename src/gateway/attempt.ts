@@ -3,11 +3,11 @@ import { HeddleError } from '../core/errors.ts'
 import { limit } from '../core/limits.ts'
 import type { MessageRequest, MessageResponse } from '../core/message.ts'
 import type { InferenceRequest } from '../core/openai/inference-request.ts'
-import { beginningOf } from '../core/openai/stream-beginning.ts'
 import { SseScanner, type StreamFault } from '../core/openai/sse-scanner.ts'
+import { beginningOf } from '../core/openai/stream-beginning.ts'
 import { upstreamError } from '../core/openai/upstream-error.ts'
 import type { Candidate } from '../core/routing/candidate.ts'
-import type { GatewayDeps } from './request.ts'
+import type { GatewayDeps } from './deps.ts'
 import { parseWhole, type WholeAnswer } from './whole-answer.ts'
 
 /** A stream that has begun to say something, so that the client can be promised an answer. */
@@ -40,7 +40,8 @@ export async function attempt(
   { signal }: { readonly signal: AbortSignal },
 ): Promise<Answer> {
   const connector = connectors.get(candidate.connector)
-  if (connector === undefined) throw new HeddleError('runtime_unavailable', `no ${candidate.connector} connector on this node`)
+  if (connector === undefined)
+    throw new HeddleError('runtime_unavailable', `no ${candidate.connector} connector on this node`)
   const response = await connector.send(candidate, message, { signal })
   if (response.status < 200 || response.status > 299) throw await refusalOf(response)
   if (!request.stream) return parseWhole(await collect(response, limit('upstreamBodyBytes')), request)
@@ -58,7 +59,8 @@ async function firstEvent(response: MessageResponse, request: InferenceRequest):
   let held: Uint8Array = NOTHING
   for (;;) {
     const result = await rest.next()
-    if (result.done === true) throw new HeddleError('upstream_failed', 'the runtime ended its stream before it said anything')
+    if (result.done === true)
+      throw new HeddleError('upstream_failed', 'the runtime ended its stream before it said anything')
     const bytes = scanner.push(result.value)
     held = held.length === 0 ? bytes : Buffer.concat([held, bytes])
     const beginning = held.length > HELD_BYTES ? 'something' : beginningOf(decodeUtf8(held))
@@ -72,9 +74,13 @@ async function firstEvent(response: MessageResponse, request: InferenceRequest):
 }
 
 function faultBeforeFirst(fault: StreamFault): HeddleError {
-  if (fault.kind === 'garbage') return new HeddleError('upstream_failed', 'the runtime sent something other than events')
+  if (fault.kind === 'garbage')
+    return new HeddleError('upstream_failed', 'the runtime sent something other than events')
   const { error } = fault
-  const code = typeof error === 'object' && error !== null ? ((error as { code?: unknown }).code ?? (error as { status?: unknown }).status) : undefined
+  const code =
+    typeof error === 'object' && error !== null
+      ? ((error as { code?: unknown }).code ?? (error as { status?: unknown }).status)
+      : undefined
   return upstreamError(typeof code === 'number' && code >= 400 && code <= 599 ? code : 500, { error }, undefined)
 }
 
@@ -103,7 +109,8 @@ async function collect(response: MessageResponse, maxBytes: number): Promise<Uin
   let bytes = 0
   for await (const chunk of response.body) {
     bytes += chunk.length
-    if (bytes > maxBytes) throw new HeddleError('upstream_failed', `the runtime's answer is larger than ${maxBytes} bytes`)
+    if (bytes > maxBytes)
+      throw new HeddleError('upstream_failed', `the runtime's answer is larger than ${maxBytes} bytes`)
     chunks.push(chunk)
   }
   return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks, bytes)

@@ -63,8 +63,14 @@ export class Catalogue {
         fix: 'heddle status',
       })
     }
-    const near = nearNames(model, this.models().map(({ id }) => id))
-    const hint = near.length === 0 ? 'GET /v1/models lists what there is' : `did you mean ${near.map((name) => `"${name}"`).join(', ')}?`
+    const near = nearNames(
+      model,
+      this.models().map(({ id }) => id),
+    )
+    const hint =
+      near.length === 0
+        ? 'GET /v1/models lists what there is'
+        : `did you mean ${near.map((name) => `"${name}"`).join(', ')}?`
     return new HeddleError('model_not_found', `there is no model "${model}"; ${hint}`, {
       param: 'model',
       metadata: { near },

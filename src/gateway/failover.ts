@@ -4,8 +4,8 @@ import { limit } from '../core/limits.ts'
 import type { InferenceRequest } from '../core/openai/inference-request.ts'
 import type { Candidate } from '../core/routing/candidate.ts'
 import { type Answer, attempt } from './attempt.ts'
+import type { GatewayDeps } from './deps.ts'
 import { bodyForProvider } from './provider-body.ts'
-import type { GatewayDeps } from './request.ts'
 import type { RequestStory } from './story.ts'
 
 const UNAVAILABLE_RETRY_MS = 1_000

@@ -1,8 +1,8 @@
 /** Comments that keep a waiting stream's connection open until the first token. */
 import { limit } from '../core/limits.ts'
 import type { Timer } from '../ports/clock.ts'
+import type { GatewayDeps } from './deps.ts'
 import type { Reply } from './inbound.ts'
-import type { GatewayDeps } from './request.ts'
 import { streamHeaders } from './response-headers.ts'
 import type { RequestStory } from './story.ts'
 

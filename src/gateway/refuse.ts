@@ -1,14 +1,16 @@
 /** Tells the client of a failure: as a status while that is possible, as one event of the stream afterwards. */
-import { errorBody, errorHeaders } from '../core/openai/error-reply.ts'
+
 import { HeddleError, heddleErrorOf } from '../core/errors.ts'
+import { errorBody, errorHeaders } from '../core/openai/error-reply.ts'
+import type { GatewayDeps } from './deps.ts'
 import type { Reply } from './inbound.ts'
-import type { GatewayDeps } from './request.ts'
 import type { RequestStory } from './story.ts'
 
 /** `error` is what was thrown, for the log's cause; the client sees `story.failure`. */
 export function refuse({ log }: Pick<GatewayDeps, 'log'>, story: RequestStory, reply: Reply, error: unknown): void {
   const failure = story.failure ?? heddleErrorOf(error)
-  if (failure.code === 'internal') log.error({ requestId: story.inbound.id, err: failure.details.cause }, 'request failed inside heddle')
+  if (failure.code === 'internal')
+    log.error({ requestId: story.inbound.id, err: failure.details.cause }, 'request failed inside heddle')
   if (failure.code === 'client_closed') {
     story.status = failure.status
     return
@@ -27,5 +29,8 @@ export function refuse({ log }: Pick<GatewayDeps, 'log'>, story: RequestStory, r
 /** After the first byte every failure of the answer is an interruption, whatever it would have been before. */
 function interruptedOf(failure: HeddleError): HeddleError {
   if (failure.code === 'upstream_interrupted') return failure
-  return new HeddleError('upstream_interrupted', failure.message, { cause: failure, metadata: failure.details.metadata })
+  return new HeddleError('upstream_interrupted', failure.message, {
+    cause: failure,
+    metadata: failure.details.metadata,
+  })
 }

@@ -1,18 +1,8 @@
-/**
- * The story of a request: admit → plan → send → stream → settle. Each step is a file of this folder, named in the table that
- * docs/ARCHITECTURE.md opens with.
- */
-import { heddleErrorOf, HeddleError } from '../core/errors.ts'
+/** The story of a request: admit → plan → send → stream → settle; each step is a file of this folder, named in the table that docs/ARCHITECTURE.md opens with. */
+import { HeddleError, heddleErrorOf } from '../core/errors.ts'
 import { parseInferenceRequest } from '../core/openai/parse-inference-request.ts'
 import { planRoute, refusalOf } from '../core/routing/plan-route.ts'
-import type { Admission } from '../ports/admission.ts'
-import type { Clock } from '../ports/clock.ts'
-import type { Connector } from '../ports/connector.ts'
-import type { ConnectorKind } from '../core/routing/candidate.ts'
-import type { Logger } from '../ports/logger.ts'
-import type { Metrics } from '../ports/metrics.ts'
-import type { RequestLog } from '../ports/request-log.ts'
-import type { Catalogue } from './catalogue.ts'
+import type { GatewayDeps } from './deps.ts'
 import { sendToFirst } from './failover.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import type { Inbound, Reply } from './inbound.ts'
@@ -20,16 +10,6 @@ import { refuse } from './refuse.ts'
 import { settle } from './settle.ts'
 import { RequestStory } from './story.ts'
 import { deliver } from './stream.ts'
-
-export interface GatewayDeps {
-  readonly admission: Admission
-  readonly catalogue: Catalogue
-  readonly connectors: ReadonlyMap<ConnectorKind, Connector>
-  readonly requestLog: RequestLog
-  readonly metrics: Metrics
-  readonly clock: Clock
-  readonly log: Logger
-}
 
 /**
  * Answers one inference request; never throws. Aborting `signal` (the client left) ends it everywhere.
@@ -69,9 +49,14 @@ export async function serveRequest(
 }
 
 function modelNotAllowed(model: string): HeddleError {
-  return new HeddleError('model_not_allowed', `this key may not use "${model}"`, { param: 'model', fix: 'heddle keys ls' })
+  return new HeddleError('model_not_allowed', `this key may not use "${model}"`, {
+    param: 'model',
+    fix: 'heddle keys ls',
+  })
 }
 
 function clientClosed(signal: AbortSignal): HeddleError {
-  return signal.reason instanceof HeddleError ? signal.reason : new HeddleError('client_closed', 'the client closed the connection')
+  return signal.reason instanceof HeddleError
+    ? signal.reason
+    : new HeddleError('client_closed', 'the client closed the connection')
 }

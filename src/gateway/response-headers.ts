@@ -3,7 +3,14 @@ import type { MonotonicMs } from '../core/ids.ts'
 import type { HeaderPairs } from './inbound.ts'
 import type { RequestStory } from './story.ts'
 
-const STREAM = ['content-type', 'text/event-stream; charset=utf-8', 'cache-control', 'no-cache', 'x-accel-buffering', 'no'] as const
+const STREAM = [
+  'content-type',
+  'text/event-stream; charset=utf-8',
+  'cache-control',
+  'no-cache',
+  'x-accel-buffering',
+  'no',
+] as const
 
 export function streamHeaders(story: RequestStory, now: MonotonicMs): HeaderPairs {
   return [...STREAM, ...servedBy(story, now)]

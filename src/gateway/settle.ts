@@ -2,7 +2,7 @@
 import { describeExclusion } from '../core/routing/exclude.ts'
 import type { RequestMeasure } from '../ports/metrics.ts'
 import type { AttemptRecord, ExclusionRecord } from '../ports/request-log.ts'
-import type { GatewayDeps } from './request.ts'
+import type { GatewayDeps } from './deps.ts'
 import type { RequestStory } from './story.ts'
 
 const OPERATIONS = { chat: 'chat', completions: 'text_completion', embeddings: 'embeddings' } as const
@@ -63,7 +63,11 @@ function exclusionsOf(plan: NonNullable<RequestStory['plan']>): readonly Exclusi
 }
 
 /** The last attempt lasted as long as its answer, and ended as the request did. */
-function attemptsOf({ attempts, servedBy }: RequestStory, durationMs: number, outcome: string): readonly AttemptRecord[] {
+function attemptsOf(
+  { attempts, servedBy }: RequestStory,
+  durationMs: number,
+  outcome: string,
+): readonly AttemptRecord[] {
   const last = attempts.at(-1)
   if (last === undefined || servedBy === undefined) return attempts
   return [...attempts.slice(0, -1), { ...last, endedMs: durationMs, outcome }]

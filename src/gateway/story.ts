@@ -1,10 +1,10 @@
 /** What is known of one request while it runs; the request log, the metrics and the trace are made from it. */
 import type { HeddleError } from '../core/errors.ts'
-import type { Usage } from '../core/openai/usage.ts'
+import type { MonotonicMs } from '../core/ids.ts'
 import type { InferenceRequest } from '../core/openai/inference-request.ts'
+import type { Usage } from '../core/openai/usage.ts'
 import type { Candidate } from '../core/routing/candidate.ts'
 import type { RoutePlan } from '../core/routing/plan-route.ts'
-import type { MonotonicMs } from '../core/ids.ts'
 import type { Admitted } from '../ports/admission.ts'
 import type { AttemptRecord } from '../ports/request-log.ts'
 import type { Inbound } from './inbound.ts'

@@ -2,8 +2,8 @@
 import { HeddleError } from '../core/errors.ts'
 import { limit } from '../core/limits.ts'
 import type { Answer, StreamAnswer } from './attempt.ts'
+import type { GatewayDeps } from './deps.ts'
 import type { Reply } from './inbound.ts'
-import type { GatewayDeps } from './request.ts'
 import { streamHeaders, wholeHeaders } from './response-headers.ts'
 import type { RequestStory } from './story.ts'
 
@@ -55,7 +55,8 @@ async function pump(
       const result = await rest.next()
       if (result.done === true) break
       signal.throwIfAborted()
-      if (clock.monotonic() > endsAt) throw new HeddleError('upstream_interrupted', 'the answer took longer than a stream may')
+      if (clock.monotonic() > endsAt)
+        throw new HeddleError('upstream_interrupted', 'the answer took longer than a stream may')
       bytes = scanner.push(result.value)
     }
     if (scanner.hasRest || scanner.finishedChoices < (story.request?.choices ?? 1)) {

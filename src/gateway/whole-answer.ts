@@ -13,13 +13,20 @@ export interface WholeAnswer {
 /** @throws HeddleError `upstream_failed` where the bytes are no answer to this request */
 export function parseWhole(body: Uint8Array, request: InferenceRequest): WholeAnswer {
   const json = parseObject(body)
-  if (json.error !== undefined && json.error !== null) throw new HeddleError('upstream_failed', 'the runtime answered HTTP 200 with an error')
+  if (json.error !== undefined && json.error !== null)
+    throw new HeddleError('upstream_failed', 'the runtime answered HTTP 200 with an error')
   const usage = parseUsage(json.usage)
   if (request.endpoint === 'embeddings') {
-    return { kind: 'whole', body: withEncoding(json, body, request.encodingFormat ?? 'float'), usage, finishReason: undefined }
+    return {
+      kind: 'whole',
+      body: withEncoding(json, body, request.encodingFormat ?? 'float'),
+      usage,
+      finishReason: undefined,
+    }
   }
   const choice: unknown = Array.isArray(json.choices) ? json.choices[0] : undefined
-  if (typeof choice !== 'object' || choice === null) throw new HeddleError('upstream_failed', 'the runtime answered without a choice')
+  if (typeof choice !== 'object' || choice === null)
+    throw new HeddleError('upstream_failed', 'the runtime answered without a choice')
   const { finish_reason: finishReason } = choice as { finish_reason?: unknown }
   return { kind: 'whole', body, usage, finishReason: typeof finishReason === 'string' ? finishReason : undefined }
 }
@@ -41,7 +48,10 @@ function withEncoding(json: Record<string, unknown>, body: Uint8Array, wanted: '
   const isWanted = ({ embedding }: { readonly embedding?: unknown }): boolean =>
     wanted === 'base64' ? typeof embedding === 'string' : Array.isArray(embedding)
   if (items.every(isWanted)) return body
-  const data = items.map((item) => ({ ...item, embedding: wanted === 'base64' ? toBase64(item.embedding) : toFloats(item.embedding) }))
+  const data = items.map((item) => ({
+    ...item,
+    embedding: wanted === 'base64' ? toBase64(item.embedding) : toFloats(item.embedding),
+  }))
   return Buffer.from(JSON.stringify({ ...json, data }))
 }
 

@@ -1,6 +1,7 @@
 /** This node as a provider: its runtimes, what they offer, and requests carried to them in process. */
-import type { NodeId, RuntimeId } from '../core/ids.ts'
+
 import { HeddleError } from '../core/errors.ts'
+import type { NodeId, RuntimeId } from '../core/ids.ts'
 import type { MessageRequest, MessageResponse } from '../core/message.ts'
 import type { Candidate, ModelOffer, RuntimeState } from '../core/routing/candidate.ts'
 import type { Connector, SendOptions } from '../ports/connector.ts'
@@ -72,7 +73,8 @@ export class LocalProvider implements Directory, Connector, AsyncDisposable {
 
   /** Starts `runtime` and offers what it has; throws `conflict` where one of that id is here. */
   add(runtime: Runtime): void {
-    if (this.#entries.has(runtime.id)) throw new HeddleError('conflict', `there is a runtime "${runtime.id}" already`, { fix: 'heddle runtimes ls' })
+    if (this.#entries.has(runtime.id))
+      throw new HeddleError('conflict', `there is a runtime "${runtime.id}" already`, { fix: 'heddle runtimes ls' })
     const unsubscribe = runtime.onChange(() => this.#refresh())
     this.#entries.set(runtime.id, { runtime, unsubscribe })
     runtime.start()

@@ -29,7 +29,11 @@ const RUNTIMES = [
 
 const WEATHER: OpenAI.ChatCompletionTool = {
   type: 'function',
-  function: { name: 'get_weather', description: 'Weather of a city', parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] } },
+  function: {
+    name: 'get_weather',
+    description: 'Weather of a city',
+    parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },
+  },
 }
 
 describe('the openai client', () => {
@@ -51,7 +55,10 @@ describe('the openai client', () => {
     assert.equal(answer.choices[0]?.finish_reason, 'stop')
     assert.equal(answer.object, 'chat.completion')
     assert.ok((answer.usage?.prompt_tokens ?? 0) > 5)
-    assert.equal(answer.usage?.total_tokens, (answer.usage?.prompt_tokens ?? 0) + (answer.usage?.completion_tokens ?? 0))
+    assert.equal(
+      answer.usage?.total_tokens,
+      (answer.usage?.prompt_tokens ?? 0) + (answer.usage?.completion_tokens ?? 0),
+    )
     assert.match(answer._request_id ?? '', /^req_/)
   })
 
@@ -59,7 +66,10 @@ describe('the openai client', () => {
     const messages: OpenAI.ChatCompletionMessageParam[] = [{ role: 'user', content: 'My name is Kofi.' }]
     for (const next of ['What is 2 + 3?', 'What is my name?']) {
       const answer = await client.chat.completions.create({ model: TINY, messages, temperature: 0 })
-      messages.push({ role: 'assistant', content: answer.choices[0]?.message.content ?? '' }, { role: 'user', content: next })
+      messages.push(
+        { role: 'assistant', content: answer.choices[0]?.message.content ?? '' },
+        { role: 'user', content: next },
+      )
     }
     const last = await client.chat.completions.create({ model: TINY, messages, temperature: 0 })
     assert.equal(last.choices[0]?.message.content, 'Your name is Kofi.')
@@ -89,26 +99,42 @@ describe('the openai client', () => {
   })
 
   it('assembles a stream with its helper', async () => {
-    const runner = client.chat.completions.stream({ model: TINY, messages: [{ role: 'user', content: 'Hello!' }], temperature: 0 })
+    const runner = client.chat.completions.stream({
+      model: TINY,
+      messages: [{ role: 'user', content: 'Hello!' }],
+      temperature: 0,
+    })
     const whole = await runner.finalChatCompletion()
     assert.equal(whole.choices[0]?.message.content, 'Hello! How can I help you?')
   })
 
   it('aborts a stream, and the node is free at once', async () => {
-    const stream = await client.chat.completions.create({ model: 'slow', messages: [{ role: 'user', content: 'x' }], stream: true })
+    const stream = await client.chat.completions.create({
+      model: 'slow',
+      messages: [{ role: 'user', content: 'x' }],
+      stream: true,
+    })
     let chunks = 0
     for await (const _ of stream) {
       chunks += 1
       if (chunks === 3) break
     }
     const leaving = new AbortController()
-    const aborted = client.chat.completions.create({ model: 'slow', messages: [{ role: 'user', content: 'x' }] }, { signal: leaving.signal })
+    const aborted = client.chat.completions.create(
+      { model: 'slow', messages: [{ role: 'user', content: 'x' }] },
+      { signal: leaving.signal },
+    )
     setTimeout(() => leaving.abort(), 50)
     await assert.rejects(aborted, APIUserAbortError)
   })
 
   it('calls tools, streamed and not', async () => {
-    const request = { model: 'demo', messages: [{ role: 'user' as const, content: 'Weather in Rome?' }], tools: [WEATHER], tool_choice: 'required' as const }
+    const request = {
+      model: 'demo',
+      messages: [{ role: 'user' as const, content: 'Weather in Rome?' }],
+      tools: [WEATHER],
+      tool_choice: 'required' as const,
+    }
     const whole = await client.chat.completions.create(request)
     const call = whole.choices[0]?.message.tool_calls?.[0]
     assert.equal(whole.choices[0]?.finish_reason, 'tool_calls')
@@ -121,22 +147,44 @@ describe('the openai client', () => {
   })
 
   it('refuses tools for a model that cannot call them', async () => {
-    await assert.rejects(ask(TINY, 'x', { tools: [WEATHER] }), (error) => error instanceof BadRequestError && error.param === 'tools' && error.code === 'unsupported_parameter')
+    await assert.rejects(
+      ask(TINY, 'x', { tools: [WEATHER] }),
+      (error) => error instanceof BadRequestError && error.param === 'tools' && error.code === 'unsupported_parameter',
+    )
   })
 
   it('gets JSON by schema from the engine', async () => {
-    const schema = { type: 'object', properties: { color: { type: 'string', enum: ['red', 'blue'] }, loud: { type: 'boolean' } }, required: ['color', 'loud'], additionalProperties: false }
-    const answer = await ask(TINY, 'Pick a color.', { response_format: { type: 'json_schema', json_schema: { name: 'pick', strict: true, schema } }, max_tokens: 60 })
+    const schema = {
+      type: 'object',
+      properties: { color: { type: 'string', enum: ['red', 'blue'] }, loud: { type: 'boolean' } },
+      required: ['color', 'loud'],
+      additionalProperties: false,
+    }
+    const answer = await ask(TINY, 'Pick a color.', {
+      response_format: { type: 'json_schema', json_schema: { name: 'pick', strict: true, schema } },
+      max_tokens: 60,
+    })
     const json = JSON.parse(answer.choices[0]?.message.content ?? '') as { color: string; loud: boolean }
     assert.ok(['red', 'blue'].includes(json.color))
     assert.equal(typeof json.loud, 'boolean')
   })
 
   it('completes prompts', async () => {
-    const answer = await client.completions.create({ model: TINY, prompt: 'The capital of France is', max_tokens: 4, temperature: 0 })
+    const answer = await client.completions.create({
+      model: TINY,
+      prompt: 'The capital of France is',
+      max_tokens: 4,
+      temperature: 0,
+    })
     assert.equal(answer.object, 'text_completion')
     assert.ok((answer.choices[0]?.text.length ?? 0) > 0)
-    const stream = await client.completions.create({ model: TINY, prompt: 'The capital of France is', max_tokens: 4, temperature: 0, stream: true })
+    const stream = await client.completions.create({
+      model: TINY,
+      prompt: 'The capital of France is',
+      max_tokens: 4,
+      temperature: 0,
+      stream: true,
+    })
     let text = ''
     for await (const chunk of stream) text += chunk.choices[0]?.text ?? ''
     assert.equal(text, answer.choices[0]?.text)
@@ -145,13 +193,17 @@ describe('the openai client', () => {
   it('embeds: base64 as the client asks by default, floats when told, the same numbers', async () => {
     for (const model of ['demo', TINY]) {
       const packed = await client.embeddings.create({ model, input: ['a red ball', 'a blue ball'] })
-      const floats = await client.embeddings.create({ model, input: ['a red ball', 'a blue ball'], encoding_format: 'float' })
+      const floats = await client.embeddings.create({
+        model,
+        input: ['a red ball', 'a blue ball'],
+        encoding_format: 'float',
+      })
       assert.equal(packed.data.length, 2)
       assert.ok((packed.data[0]?.embedding.length ?? 0) >= 8)
       packed.data.forEach(({ embedding }, index) => {
         const plain = floats.data[index]?.embedding ?? []
         assert.equal(embedding.length, plain.length)
-        embedding.forEach((value, at) => assert.ok(Math.abs(value - (plain[at] ?? Number.NaN)) < 1e-5))
+        for (const [at, value] of embedding.entries()) assert.ok(Math.abs(value - (plain[at] ?? Number.NaN)) < 1e-5)
       })
       assert.ok(floats.usage.prompt_tokens > 0)
     }
@@ -168,11 +220,18 @@ describe('the openai client', () => {
 
   it('gives several choices', async () => {
     const answer = await ask('demo', 'x', { n: 3 })
-    assert.deepEqual(answer.choices.map(({ index }) => index), [0, 1, 2])
+    assert.deepEqual(
+      answer.choices.map(({ index }) => index),
+      [0, 1, 2],
+    )
   })
 
   describe('errors', () => {
-    const expectError = async (act: Promise<unknown>, type: abstract new (...args: never[]) => APIError, code: string): Promise<void> => {
+    const expectError = async (
+      act: Promise<unknown>,
+      type: abstract new (...args: never[]) => APIError,
+      code: string,
+    ): Promise<void> => {
       await assert.rejects(act, (error) => {
         assert.ok(error instanceof type, `${String(error)} is no ${type.name}`)
         assert.equal((error as APIError).code, code)
@@ -199,7 +258,8 @@ describe('the openai client', () => {
       })
       const { secret } = (await made.json()) as { secret: string }
       const narrow = new OpenAI({ apiKey: secret, baseURL: `${node.url}/v1`, maxRetries: 0 })
-      const say = (model: string) => narrow.chat.completions.create({ model, messages: [{ role: 'user', content: 'x' }] })
+      const say = (model: string) =>
+        narrow.chat.completions.create({ model, messages: [{ role: 'user', content: 'x' }] })
       await expectError(say(TINY).then(), PermissionDeniedError, 'model_not_allowed')
       const { response } = await say('demo').withResponse()
       assert.equal(response.headers.get('x-ratelimit-limit-requests'), '2')
@@ -209,7 +269,11 @@ describe('the openai client', () => {
 
     it('throws in the loop when a stream breaks', async () => {
       for (const model of ['late', 'late-error', 'endless']) {
-        const stream = await client.chat.completions.create({ model, messages: [{ role: 'user', content: 'x' }], stream: true })
+        const stream = await client.chat.completions.create({
+          model,
+          messages: [{ role: 'user', content: 'x' }],
+          stream: true,
+        })
         let chunks = 0
         await assert.rejects(
           async () => {
@@ -238,10 +302,16 @@ describe('the openai client', () => {
       assert.equal(answer.choices[0]?.finish_reason, 'stop')
       assert.equal(calls, 2)
       calls = 0
-      await assert.rejects(counting.chat.completions.create({ model: 'nothing-like-it', messages }).then(), NotFoundError)
+      await assert.rejects(
+        counting.chat.completions.create({ model: 'nothing-like-it', messages }).then(),
+        NotFoundError,
+      )
       assert.equal(calls, 1)
       calls = 0
-      await assert.rejects(counting.chat.completions.create({ model: 'hopeless', messages }).then(), InternalServerError)
+      await assert.rejects(
+        counting.chat.completions.create({ model: 'hopeless', messages }).then(),
+        InternalServerError,
+      )
       assert.equal(calls, 3)
     })
 

@@ -24,7 +24,14 @@ export function errorBody(error: HeddleError): ErrorBody {
  */
 export function errorHeaders(error: HeddleError): readonly string[] {
   const shouldRetry = error.details.shouldRetry ?? ERROR_CODES[error.code].retry !== 'never'
-  const headers = ['content-type', 'application/json; charset=utf-8', 'cache-control', 'no-store', 'x-content-type-options', 'nosniff']
+  const headers = [
+    'content-type',
+    'application/json; charset=utf-8',
+    'cache-control',
+    'no-store',
+    'x-content-type-options',
+    'nosniff',
+  ]
   headers.push('x-should-retry', String(shouldRetry))
   const expected = shouldRetry && (error.status === 429 || error.status === 503)
   const waitMs = error.details.retryAfterMs ?? (expected ? limit('retryAfterMs') : undefined)

@@ -57,7 +57,10 @@ const STRUCTURE: Readonly<Record<string, Parameter>> = {
   input: structural,
   stream: { check: flag, bookkeeping: true },
   stream_options: { check: object, bookkeeping: true },
-  encoding_format: { check: (value) => (value === 'float' || value === 'base64' ? undefined : '"float" or "base64"'), bookkeeping: true },
+  encoding_format: {
+    check: (value) => (value === 'float' || value === 'base64' ? undefined : '"float" or "base64"'),
+    bookkeeping: true,
+  },
   user: { check: text, bookkeeping: true },
   safety_identifier: { check: text, bookkeeping: true },
   prompt_cache_key: { check: text, bookkeeping: true },
@@ -81,7 +84,10 @@ const SAMPLING: Readonly<Record<string, Parameter>> = {
   frequency_penalty: { check: number(-2, 2), isNeutral: is(0) },
   logit_bias: { check: object, isNeutral: (value) => isObject(value) && Object.keys(value as object).length === 0 },
   logprobs: {
-    check: (value) => (typeof value === 'boolean' || integer(0, MAX_TOP_LOGPROBS)(value) === undefined ? undefined : `a boolean, or for completions an integer from 0 to ${MAX_TOP_LOGPROBS}`),
+    check: (value) =>
+      typeof value === 'boolean' || integer(0, MAX_TOP_LOGPROBS)(value) === undefined
+        ? undefined
+        : `a boolean, or for completions an integer from 0 to ${MAX_TOP_LOGPROBS}`,
     isNeutral: is(false),
   },
   top_logprobs: { check: integer(0, MAX_TOP_LOGPROBS), isNeutral: is(0) },
@@ -91,13 +97,20 @@ const SAMPLING: Readonly<Record<string, Parameter>> = {
 
 const SHAPE: Readonly<Record<string, Parameter>> = {
   response_format: {
-    check: (value) => (isObject(value) && typeof (value as { type?: unknown }).type === 'string' ? undefined : 'an object with a type'),
+    check: (value) =>
+      isObject(value) && typeof (value as { type?: unknown }).type === 'string' ? undefined : 'an object with a type',
     isNeutral: (value) => (value as { type?: unknown }).type === 'text',
   },
   tools: { check: list, isNeutral: isEmpty },
   functions: { check: list, isNeutral: isEmpty },
-  tool_choice: { check: (value) => (typeof value === 'string' || isObject(value) ? undefined : 'a string or an object'), isNeutral: is('none') },
-  function_call: { check: (value) => (typeof value === 'string' || isObject(value) ? undefined : 'a string or an object'), isNeutral: is('none') },
+  tool_choice: {
+    check: (value) => (typeof value === 'string' || isObject(value) ? undefined : 'a string or an object'),
+    isNeutral: is('auto'),
+  },
+  function_call: {
+    check: (value) => (typeof value === 'string' || isObject(value) ? undefined : 'a string or an object'),
+    isNeutral: is('auto'),
+  },
   parallel_tool_calls: { check: flag, isNeutral: is(true) },
   reasoning_effort: { check: text },
   dimensions: { check: integer(1, MAX) },

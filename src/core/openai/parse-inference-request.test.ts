@@ -27,7 +27,11 @@ describe('parseInferenceRequest', () => {
       ['chat', { model: 'm', messages: [{ role: 'user' }] }, 'messages[0].content'],
       ['chat', { model: 'm', messages: [{ role: 'user', content: 5 }] }, 'messages[0].content'],
       ['chat', { model: 'm', messages: [{ role: 'user', content: ['x'] }] }, 'messages[0].content[0]'],
-      ['chat', { model: 'm', messages: [{ role: 'user', content: [{ type: 'text' }] }] }, 'messages[0].content[0].text'],
+      [
+        'chat',
+        { model: 'm', messages: [{ role: 'user', content: [{ type: 'text' }] }] },
+        'messages[0].content[0].text',
+      ],
       ['chat', { ...chat, temperature: 'hot' }, 'temperature'],
       ['chat', { ...chat, temperature: 3 }, 'temperature'],
       ['chat', { ...chat, top_p: -1 }, 'top_p'],
@@ -77,12 +81,23 @@ describe('parseInferenceRequest', () => {
   })
 
   it('keeps tool parameters when there are tools', () => {
-    const request = parse('chat', { ...chat, tools: [{ type: 'function', function: { name: 'f' } }], tool_choice: 'required' })
+    const request = parse('chat', {
+      ...chat,
+      tools: [{ type: 'function', function: { name: 'f' } }],
+      tool_choice: 'required',
+    })
     assert.deepEqual(request.parameters, ['tools', 'tool_choice'])
   })
 
   it('reads streaming, usage, choices and bounds', () => {
-    const request = parse('chat', { ...chat, stream: true, stream_options: { include_usage: true }, n: 3, max_tokens: 5, max_completion_tokens: 7 })
+    const request = parse('chat', {
+      ...chat,
+      stream: true,
+      stream_options: { include_usage: true },
+      n: 3,
+      max_tokens: 5,
+      max_completion_tokens: 7,
+    })
     assert.equal(request.stream, true)
     assert.equal(request.includeUsage, true)
     assert.equal(request.choices, 3)
@@ -91,18 +106,27 @@ describe('parseInferenceRequest', () => {
 
   it('sees images', () => {
     const image = { type: 'image_url', image_url: { url: 'data:image/png;base64,AA' } }
-    assert.equal(parse('chat', { model: 'm', messages: [{ role: 'user', content: [{ type: 'text', text: 'x' }, image] }] }).hasImages, true)
+    assert.equal(
+      parse('chat', { model: 'm', messages: [{ role: 'user', content: [{ type: 'text', text: 'x' }, image] }] })
+        .hasImages,
+      true,
+    )
     assert.equal(parse('chat', chat).hasImages, false)
   })
 
   it('takes every form of prompt and input', () => {
-    for (const prompt of ['x', '', ['x', 'y'], [1, 2], [[1], [2, 3]]]) assert.ok(parse('completions', { model: 'm', prompt }))
-    for (const input of ['x', ['x', 'y'], [1, 2], [[1], [2, 3]]]) assert.equal(parse('embeddings', { model: 'm', input }).encodingFormat, 'float')
+    for (const prompt of ['x', '', ['x', 'y'], [1, 2], [[1], [2, 3]]])
+      assert.ok(parse('completions', { model: 'm', prompt }))
+    for (const input of ['x', ['x', 'y'], [1, 2], [[1], [2, 3]]])
+      assert.equal(parse('embeddings', { model: 'm', input }).encodingFormat, 'float')
   })
 
   it('refuses input that nests too deep without running out of stack', () => {
     let deep: unknown = 1
     for (let level = 0; level < 100_000; level += 1) deep = [deep]
-    assert.throws(() => parse('chat', { ...chat, metadata: { deep } }), (error) => error instanceof HeddleError && /nests deeper/.test(error.message))
+    assert.throws(
+      () => parse('chat', { ...chat, metadata: { deep } }),
+      (error) => error instanceof HeddleError && /nests deeper/.test(error.message),
+    )
   })
 })

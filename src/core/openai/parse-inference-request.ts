@@ -24,7 +24,8 @@ const TOOL_PARAMETERS: ReadonlySet<string> = new Set(['tool_choice', 'parallel_t
  */
 export function parseInferenceRequest(endpoint: Endpoint, json: unknown, body: Uint8Array): InferenceRequest {
   if (!isJson(json)) throw wrong(undefined, 'the body must be a JSON object')
-  if (isDeeperThan(json, limit('jsonDepth'))) throw wrong(undefined, `the body nests deeper than ${limit('jsonDepth')} levels`)
+  if (isDeeperThan(json, limit('jsonDepth')))
+    throw wrong(undefined, `the body nests deeper than ${limit('jsonDepth')} levels`)
   const model = parseModel(json.model)
   const parameters: string[] = []
   for (const name in json) {
@@ -52,8 +53,10 @@ export function parseInferenceRequest(endpoint: Endpoint, json: unknown, body: U
 }
 
 function parseModel(model: unknown): string {
-  if (typeof model !== 'string') throw wrong('model', model === undefined ? 'name a model in "model"' : '"model" must be a string')
-  if (model.length === 0 || model.length > limit('modelIdBytes')) throw wrong('model', `"model" must have 1 to ${limit('modelIdBytes')} characters`)
+  if (typeof model !== 'string')
+    throw wrong('model', model === undefined ? 'name a model in "model"' : '"model" must be a string')
+  if (model.length === 0 || model.length > limit('modelIdBytes'))
+    throw wrong('model', `"model" must have 1 to ${limit('modelIdBytes')} characters`)
   return model
 }
 
@@ -63,10 +66,12 @@ function parseInput(endpoint: Endpoint, json: Json): boolean {
     case 'chat':
       return parseMessages(json.messages)
     case 'completions':
-      if (!isPrompt(json.prompt)) throw wrong('prompt', '"prompt" must be a string, an array of strings, or an array of tokens')
+      if (!isPrompt(json.prompt))
+        throw wrong('prompt', '"prompt" must be a string, an array of strings, or an array of tokens')
       return false
     case 'embeddings':
-      if (!isPrompt(json.input) || json.input === '') throw wrong('input', '"input" must be a string that is not empty, an array of strings, or an array of tokens')
+      if (!isPrompt(json.input) || json.input === '')
+        throw wrong('input', '"input" must be a string that is not empty, an array of strings, or an array of tokens')
       return false
     default:
       return endpoint satisfies never
@@ -74,7 +79,8 @@ function parseInput(endpoint: Endpoint, json: Json): boolean {
 }
 
 function parseMessages(messages: unknown): boolean {
-  if (!Array.isArray(messages) || messages.length === 0) throw wrong('messages', '"messages" must be an array with at least one message')
+  if (!Array.isArray(messages) || messages.length === 0)
+    throw wrong('messages', '"messages" must be an array with at least one message')
   let hasImages = false
   for (let index = 0; index < messages.length; index += 1) {
     const message: unknown = messages[index]
@@ -145,7 +151,8 @@ function isDeeperThan(value: unknown, levels: number): boolean {
   if (levels === 0) return true
   if (Array.isArray(value)) {
     // Token arrays are long and flat: their first element tells.
-    if (typeof value[0] === 'number') return value.some((item) => typeof item === 'object' && isDeeperThan(item, levels - 1))
+    if (typeof value[0] === 'number')
+      return value.some((item) => typeof item === 'object' && isDeeperThan(item, levels - 1))
     return value.some((item) => isDeeperThan(item, levels - 1))
   }
   for (const name in value) if (isDeeperThan((value as Json)[name], levels - 1)) return true

@@ -8,8 +8,10 @@ const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
 const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 const scannerOf = (keepUsage = true): SseScanner => new SseScanner({ decode, keepUsage })
 
-const delta = (content: string): string => `data: ${JSON.stringify({ id: 'c', choices: [{ index: 0, delta: { content }, finish_reason: null }], usage: null })}`
-const finish = (index = 0): string => `data: ${JSON.stringify({ id: 'c', choices: [{ index, delta: {}, finish_reason: 'stop' }] })}`
+const delta = (content: string): string =>
+  `data: ${JSON.stringify({ id: 'c', choices: [{ index: 0, delta: { content }, finish_reason: null }], usage: null })}`
+const finish = (index = 0): string =>
+  `data: ${JSON.stringify({ id: 'c', choices: [{ index, delta: {}, finish_reason: 'stop' }] })}`
 const USAGE = `data: ${JSON.stringify({ id: 'c', choices: [], usage: { prompt_tokens: 3, completion_tokens: 5, total_tokens: 8 } })}`
 
 function pushAll(scanner: SseScanner, chunks: readonly Uint8Array[]): string {
@@ -18,7 +20,14 @@ function pushAll(scanner: SseScanner, chunks: readonly Uint8Array[]): string {
 
 describe('SseScanner', () => {
   it('forwards the same bytes wherever the stream is cut', () => {
-    const events = fc.array(fc.oneof(fc.string({ unit: 'grapheme' }).map(delta), fc.constant(': ping'), fc.constant('event: chunk\r\ndata: {"choices":[]}')), { minLength: 1, maxLength: 8 })
+    const events = fc.array(
+      fc.oneof(
+        fc.string({ unit: 'grapheme' }).map(delta),
+        fc.constant(': ping'),
+        fc.constant('event: chunk\r\ndata: {"choices":[]}'),
+      ),
+      { minLength: 1, maxLength: 8 },
+    )
     const ending = fc.constantFrom('\n\n', '\r\n\r\n')
     fc.assert(
       fc.property(events, ending, fc.array(fc.nat(400), { maxLength: 12 }), (list, end, cuts) => {
@@ -66,7 +75,11 @@ describe('SseScanner', () => {
   })
 
   it('stops at an error event and forwards what came before it', () => {
-    for (const error of ['data: {"error":{"message":"boom","code":500}}', 'event: error\ndata: {"message":"boom"}', 'data: {"error": "boom"}']) {
+    for (const error of [
+      'data: {"error":{"message":"boom","code":500}}',
+      'event: error\ndata: {"message":"boom"}',
+      'data: {"error": "boom"}',
+    ]) {
       const scanner = scannerOf()
       assert.equal(pushAll(scanner, [encode(`${delta('a')}\n\n${error}\n\n${delta('b')}\n\n`)]), `${delta('a')}\n\n`)
       assert.equal(scanner.fault?.kind, 'error_event', error)
@@ -81,7 +94,12 @@ describe('SseScanner', () => {
   })
 
   it('calls anything that is no event stream garbage', () => {
-    for (const garbage of ['<html>\n\n', 'data: hello\n\n', '{"choices":[]}\n\n', 'data: {"finish_reason":"stop" oops\n\n']) {
+    for (const garbage of [
+      '<html>\n\n',
+      'data: hello\n\n',
+      '{"choices":[]}\n\n',
+      'data: {"finish_reason":"stop" oops\n\n',
+    ]) {
       const scanner = scannerOf()
       assert.equal(pushAll(scanner, [encode(garbage)]), '', garbage)
       assert.equal(scanner.fault?.kind, 'garbage', garbage)

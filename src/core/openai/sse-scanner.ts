@@ -1,7 +1,4 @@
-/**
- * Watches a stream of OpenAI server-sent events without parsing it: whole events go through as the bytes they came in,
- * and only the few that carry `usage`, a `finish_reason` or an error are parsed.
- */
+/** Watches a stream of OpenAI server-sent events: whole events go through as they came; only those with usage, an end or an error are parsed. */
 import { limit } from '../limits.ts'
 import { parseUsage, type Usage } from './usage.ts'
 

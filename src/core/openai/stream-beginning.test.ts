@@ -10,13 +10,23 @@ describe('beginningOf', () => {
     assert.equal(beginningOf(''), 'nothing')
     assert.equal(beginningOf(': ping\n\n'), 'nothing')
     assert.equal(beginningOf(event({ delta: { role: 'assistant' } })), 'nothing')
-    assert.equal(beginningOf(event({ delta: { role: 'assistant', content: '', tool_calls: [], refusal: null }, finish_reason: null })), 'nothing')
+    assert.equal(
+      beginningOf(
+        event({ delta: { role: 'assistant', content: '', tool_calls: [], refusal: null }, finish_reason: null }),
+      ),
+      'nothing',
+    )
     assert.equal(beginningOf(event({ text: '' })), 'nothing')
     assert.equal(beginningOf('data: {"choices":[],"usage":null}\n\n'), 'nothing')
   })
 
   it('takes content, reasoning, tool calls, text and an end for an answer', () => {
-    for (const delta of [{ content: 'a' }, { reasoning_content: 'b' }, { tool_calls: [{ index: 0 }] }, { refusal: 'no' }]) {
+    for (const delta of [
+      { content: 'a' },
+      { reasoning_content: 'b' },
+      { tool_calls: [{ index: 0 }] },
+      { refusal: 'no' },
+    ]) {
       assert.equal(beginningOf(event({ delta: { role: 'assistant' } }) + event({ delta })), 'something')
     }
     assert.equal(beginningOf(event({ text: 'x' })), 'something')

@@ -20,7 +20,9 @@ function eventSaysSomething(event: Record<string, unknown>): boolean {
   if (!Array.isArray(choices)) return true
   return choices.some((choice: unknown) => {
     if (!isRecord(choice)) return true
-    return isFilled(choice['text']) || typeof choice['finish_reason'] === 'string' || deltaSaysSomething(choice['delta'])
+    return (
+      isFilled(choice['text']) || typeof choice['finish_reason'] === 'string' || deltaSaysSomething(choice['delta'])
+    )
   })
 }
 

@@ -1,7 +1,13 @@
 /** What an upstream's error answer means for the request: the client's fault, or a reason to try the next candidate. */
 import { HeddleError } from '../errors.ts'
 
-const CONTEXT_MARKS = ['context_length_exceeded', 'exceed_context_size', 'maximum context length', 'context window', 'context size']
+const CONTEXT_MARKS = [
+  'context_length_exceeded',
+  'exceed_context_size',
+  'maximum context length',
+  'context window',
+  'context size',
+]
 const MESSAGE_CHARACTERS = 500
 
 /**
@@ -15,15 +21,27 @@ export function upstreamError(status: number, json: unknown, retryAfterMs: numbe
   if (status === 400 || status === 413 || status === 422) {
     const about = `${code ?? ''} ${type ?? ''} ${message ?? ''}`.toLowerCase()
     if (CONTEXT_MARKS.some((mark) => about.includes(mark))) {
-      return new HeddleError('context_length_exceeded', message ?? 'the prompt is longer than the context of the model', { param: param ?? 'messages' })
+      return new HeddleError(
+        'context_length_exceeded',
+        message ?? 'the prompt is longer than the context of the model',
+        { param: param ?? 'messages' },
+      )
     }
-    return new HeddleError(code === 'unsupported_parameter' ? 'unsupported_parameter' : 'invalid_request', message ?? 'the runtime refused the request', { param })
+    return new HeddleError(
+      code === 'unsupported_parameter' ? 'unsupported_parameter' : 'invalid_request',
+      message ?? 'the runtime refused the request',
+      { param },
+    )
   }
   if (status === 429 || status === 503) {
-    return new HeddleError('runtime_unavailable', `the runtime is busy (HTTP ${status})`, { retryAfterMs: retryAfterMs ?? 1_000 })
+    return new HeddleError('runtime_unavailable', `the runtime is busy (HTTP ${status})`, {
+      retryAfterMs: retryAfterMs ?? 1_000,
+    })
   }
   if (status === 401 || status === 403) {
-    return new HeddleError('upstream_failed', `the runtime refused our credentials (HTTP ${status})`, { fix: 'heddle runtimes ls' })
+    return new HeddleError('upstream_failed', `the runtime refused our credentials (HTTP ${status})`, {
+      fix: 'heddle runtimes ls',
+    })
   }
   if (status === 404) return new HeddleError('upstream_failed', 'the runtime no longer has this model (HTTP 404)')
   return new HeddleError('upstream_failed', `the runtime answered with HTTP ${status}`)

@@ -63,12 +63,21 @@ export function refusalOf(plan: RoutePlan, request: InferenceRequest): HeddleErr
         { param: exclusion.parameter, metadata },
       )
     case 'endpoint':
-      return new HeddleError('invalid_request', `"${request.model}" does not serve ${exclusion.endpoint}`, { param: 'model', metadata })
+      return new HeddleError('invalid_request', `"${request.model}" does not serve ${exclusion.endpoint}`, {
+        param: 'model',
+        metadata,
+      })
     case 'images':
-      return new HeddleError('invalid_request', `"${request.model}" does not take images`, { param: 'messages', metadata })
+      return new HeddleError('invalid_request', `"${request.model}" does not take images`, {
+        param: 'messages',
+        metadata,
+      })
     case 'not_ready':
     case undefined:
-      return new HeddleError('no_route', `no route to "${request.model}"`, { retryAfterMs: NOT_READY_RETRY_MS, metadata })
+      return new HeddleError('no_route', `no route to "${request.model}"`, {
+        retryAfterMs: NOT_READY_RETRY_MS,
+        metadata,
+      })
     default:
       return exclusion satisfies never
   }
