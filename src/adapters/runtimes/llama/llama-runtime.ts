@@ -29,7 +29,7 @@ export interface LlamaRuntimeConfig {
   readonly socketFolder: string
   /** `cpu` by default; anything else needs its binary installed. */
   readonly gpu?: EngineGpu | undefined
-  /** CPU threads; by default as many as are useful. */
+  /** CPU threads; by default half of the logical processors. */
   readonly threads?: number | undefined
   /** Requests of one model worked on at once; 4 by default. */
   readonly parallel?: number | undefined

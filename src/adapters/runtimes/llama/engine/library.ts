@@ -1,4 +1,5 @@
 /** Opens the native library: prebuilt binaries only, nothing is compiled or downloaded. */
+import { availableParallelism } from 'node:os'
 import type { Llama, LlamaGrammarEvaluationState, TokenBias } from 'node-llama-cpp'
 import type { EngineConfig, EngineGpu } from './messages.ts'
 
@@ -38,7 +39,7 @@ export async function openEngine({ engine, gpu, threads }: EngineConfig): Promis
       gpu: gpuOption(gpu),
       build: 'never',
       skipDownload: true,
-      maxThreads: threads,
+      maxThreads: threads === 0 ? defaultThreads() : threads,
       logLevel: module.LlamaLogLevel.error,
       // Native messages may quote a grammar or a prompt, so they go nowhere.
       logger: () => {},
@@ -66,6 +67,14 @@ async function importEngine(engine: string): Promise<Module> {
       cause,
     )
   }
+}
+
+/**
+ * The engine's threads wait for each other by spinning, so one more than there are free cores makes it slower by a factor,
+ * not by a share; half of the logical processors are about the physical ones.
+ */
+function defaultThreads(): number {
+  return Math.max(1, Math.floor(availableParallelism() / 2))
 }
 
 function gpuOption(gpu: EngineGpu): false | 'auto' | 'cuda' | 'vulkan' | 'metal' {

@@ -15,7 +15,7 @@ export interface EngineConfig {
   readonly socketPath: string
   readonly models: readonly EngineModel[]
   readonly gpu: EngineGpu
-  /** CPU threads; 0 means as many as are useful. */
+  /** CPU threads; 0 means half of the logical processors. */
   readonly threads: number
   /** Requests of one model that are worked on at once. */
   readonly sequences: number
