@@ -1,5 +1,4 @@
-/** The kinds of values that settings have: how each is read from text, and how it is shown. */
-import { z } from 'zod'
+/** The kinds of values that settings have, and how each is read from text. */
 
 /** Where a server listens. */
 export interface ListenAddress {
@@ -65,27 +64,4 @@ export function valueOfText(kind: SettingKind, text: string): unknown {
     case 'listen':
       return text
   }
-}
-
-const parsed = <T>(parse: (text: string) => T | undefined, expected: string) =>
-  z.string({ error: `expected ${expected}` }).transform((text, context): T => {
-    const value = parse(text)
-    if (value !== undefined) return value
-    context.addIssue({ code: 'custom', message: `expected ${expected}` })
-    return z.NEVER
-  })
-
-export const durationSchema = parsed(parseDuration, 'a duration such as 30s, 10m or 7d')
-export const sizeSchema = parsed(parseSize, 'a size such as 512MiB or 10GB')
-export const listenSchema = parsed(parseListen, 'host:port such as 127.0.0.1:11440')
-export const booleanSchema = z.boolean({ error: 'expected true or false' })
-export const textSchema = (pattern: RegExp, expected: string) =>
-  z.string({ error: `expected ${expected}` }).regex(pattern, { error: `expected ${expected}` })
-export const listSchema = (pattern: RegExp, expected: string) =>
-  z
-    .array(textSchema(pattern, `${expected} in each entry`), { error: `expected a list of texts, each ${expected}` })
-    .readonly()
-export const integerSchema = (least: number, most: number) => {
-  const error = `expected a whole number from ${least} to ${most}`
-  return z.int({ error }).min(least, { error }).max(most, { error })
 }

@@ -1,15 +1,30 @@
 /** The one schema of the configuration: what the value of every setting must be. */
 import { z } from 'zod'
-import {
-  booleanSchema,
-  durationSchema,
-  integerSchema,
-  listenSchema,
-  listSchema,
-  sizeSchema,
-  textSchema,
-} from './config-values.ts'
+import { parseDuration, parseListen, parseSize } from './config-values.ts'
 import type { SettingKey } from './settings.ts'
+
+const parsed = <T>(parse: (text: string) => T | undefined, expected: string) =>
+  z.string({ error: `expected ${expected}` }).transform((text, context): T => {
+    const value = parse(text)
+    if (value !== undefined) return value
+    context.addIssue({ code: 'custom', message: `expected ${expected}` })
+    return z.NEVER
+  })
+
+const durationSchema = parsed(parseDuration, 'a duration such as 30s, 10m or 7d')
+const sizeSchema = parsed(parseSize, 'a size such as 512MiB or 10GB')
+const listenSchema = parsed(parseListen, 'host:port such as 127.0.0.1:11440')
+const booleanSchema = z.boolean({ error: 'expected true or false' })
+const textSchema = (pattern: RegExp, expected: string) =>
+  z.string({ error: `expected ${expected}` }).regex(pattern, { error: `expected ${expected}` })
+const listSchema = (pattern: RegExp, expected: string) =>
+  z
+    .array(textSchema(pattern, `${expected} in each entry`), { error: `expected a list of texts, each ${expected}` })
+    .readonly()
+const integerSchema = (least: number, most: number) => {
+  const error = `expected a whole number from ${least} to ${most}`
+  return z.int({ error }).min(least, { error }).max(most, { error })
+}
 
 const NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,62}$/u
 const LABEL = /^$|^[a-z][a-z0-9-]{0,62}$/
