@@ -22,7 +22,7 @@ const QUEUE = limit('requestLogQueueItems')
 
 async function storedPlaces({ requestLog }: Pick<TestLog, 'requestLog'>): Promise<number[]> {
   const records = await requestLog.latest({ limit: 100_000 })
-  return records.map(({ at }) => at - sampleRecord(0).at).reverse()
+  return records.map(({ at }) => at - sampleRecord(0).at).toReversed()
 }
 
 function places(count: number): number[] {

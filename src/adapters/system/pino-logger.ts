@@ -1,8 +1,9 @@
 /** Logs through pino: JSON lines or, for people, coloured ones; cleaned of secrets and kept in a ring. */
-import { type DestinationStream, destination, type Logger as Pino, pino } from 'pino'
+import { isatty } from 'node:tty'
+import { type DestinationStream, type Logger as Pino, pino } from 'pino'
 import pinoPretty from 'pino-pretty'
-import { limit } from '../../core/limits.ts'
 import type { LogFields, Logger } from '../../ports/logger.ts'
+import { LineSink } from './line-sink.ts'
 import { type LogLevel, LogRing } from './log-ring.ts'
 import { cleanFields, maskText } from './redact.ts'
 
@@ -29,9 +30,9 @@ export interface StartedLogger extends Disposable {
 /** Starts logging; disposing it flushes. Lines for a reader that has gone or is too slow are lost, never waited for. */
 export function startLogger({ level, format, stream }: LoggerOptions): StartedLogger {
   const ring = new LogRing()
-  const standardError = stream ? undefined : openStandardError()
-  const lines: DestinationStream = stream ?? (standardError as DestinationStream)
-  const isTerminal = stream ? (stream as { isTTY?: boolean }).isTTY === true : process.stderr.isTTY
+  const standardError = new LineSink(STANDARD_ERROR)
+  const lines: DestinationStream = stream ?? standardError
+  const isTerminal = stream ? (stream as { isTTY?: boolean }).isTTY === true : isatty(STANDARD_ERROR)
   const isPretty = format === 'pretty' || (format === 'auto' && isTerminal)
   const pretty = isPretty ? prettyOf(isTerminal) : undefined
   const control = { level: levelNumber(level), name: level }
@@ -53,13 +54,7 @@ export function startLogger({ level, format, stream }: LoggerOptions): StartedLo
       },
     },
   )
-  const flush = (): void => {
-    try {
-      standardError?.flushSync()
-    } catch {
-      // Standard error is closed: there is nowhere left to say so.
-    }
-  }
+  const flush = (): void => standardError.flush()
   return {
     logger: new PinoLogger(root, control),
     ring,
@@ -111,13 +106,6 @@ class PinoLogger implements Logger {
 
 function levelNumber(level: LogLevel): number {
   return pino.levels.values[level] ?? 30
-}
-
-function openStandardError(): ReturnType<typeof destination> {
-  const opened = destination({ dest: STANDARD_ERROR, sync: false, minLength: 0, maxLength: limit('logUnwrittenBytes') })
-  // A closed or broken standard error must not end the process.
-  opened.on('error', () => {})
-  return opened
 }
 
 function prettyOf(colorize: boolean): (line: string) => string {

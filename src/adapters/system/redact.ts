@@ -29,6 +29,7 @@ const JSON_EXCERPT = /is not valid JSON|in JSON at position/
 const TEXT_CHARACTERS = 8_192
 const ARRAY_ITEMS = 100
 const LEVELS = 6
+const LONGEST_SAFE_NAME = 10
 
 /** `text` with everything that looks like a secret masked. */
 export function maskText(text: string): string {
@@ -48,7 +49,9 @@ function isSecretName(name: string): boolean {
 function cleanObject(object: object, levels: number): Record<string, unknown> {
   const clean: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(object)) {
-    clean[name] = value !== undefined && isSecretName(name) ? REMOVED : cleanValue(value, levels)
+    // Names of fields come from maps of outside sometimes; short ones cannot hold a key.
+    const safeName = name.length > LONGEST_SAFE_NAME ? maskText(name) : name
+    clean[safeName] = value !== undefined && isSecretName(name) ? REMOVED : cleanValue(value, levels)
   }
   return clean
 }
