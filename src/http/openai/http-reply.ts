@@ -10,6 +10,8 @@ export class HttpReply implements Reply {
   readonly #clock: Clock
   readonly #response: ServerResponse
   readonly #common: HeaderPairs
+  /** Whether the body is chunked, and we write the frames. */
+  #framing = false
 
   constructor({ clock }: { readonly clock: Clock }, response: ServerResponse, common: HeaderPairs) {
     this.#clock = clock
@@ -28,13 +30,17 @@ export class HttpReply implements Reply {
   }
 
   head(status: number, headers: HeaderPairs): void {
-    if (this.#response.destroyed) return
-    this.#response.writeHead(status, [...headers, ...this.#common])
+    const response = this.#response
+    if (response.destroyed) return
+    response.writeHead(status, [...headers, ...this.#common])
+    // Node frames each chunk in four writes; one of our own costs half the CPU of a stream.
+    this.#framing = response.chunkedEncoding
+    response.chunkedEncoding = false
   }
 
   write(bytes: Uint8Array): boolean {
     if (this.#response.destroyed) return true
-    return this.#response.write(bytes)
+    return this.#response.write(this.#framing ? chunkOf(bytes) : bytes)
   }
 
   drained(): Promise<void> {
@@ -57,6 +63,27 @@ export class HttpReply implements Reply {
   }
 
   end(bytes: Uint8Array): void {
-    if (!this.#response.destroyed) this.#response.end(bytes)
+    if (this.#response.destroyed) return
+    this.#response.end(this.#framing ? Buffer.concat([chunkOf(bytes), LAST_CHUNK]) : bytes)
   }
+}
+
+const CR = 13
+const LF = 10
+const LAST_CHUNK = Buffer.from('0\r\n\r\n')
+
+/** One chunk of a chunked body (RFC 9112 §7.1): its length in hex, its bytes, each with CRLF. */
+function chunkOf(bytes: Uint8Array): Uint8Array {
+  // A chunk of nothing would end the body.
+  if (bytes.length === 0) return bytes
+  const size = bytes.length.toString(16)
+  const at = size.length + 2
+  const chunk = Buffer.allocUnsafe(at + bytes.length + 2)
+  chunk.write(size, 0, 'latin1')
+  chunk[at - 2] = CR
+  chunk[at - 1] = LF
+  chunk.set(bytes, at)
+  chunk[at + bytes.length] = CR
+  chunk[at + bytes.length + 1] = LF
+  return chunk
 }
