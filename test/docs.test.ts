@@ -4,6 +4,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, it } from 'node:test'
 import { GENERATED_PAGES, quantityOf, withPart } from '../scripts/docs-pages.ts'
+import { EXIT } from '../src/cli/exit-codes.ts'
 
 const root = join(import.meta.dirname, '..')
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
@@ -47,6 +48,12 @@ describe('the documentation', () => {
       pages.flatMap((page) => brokenLinks(page, read(page))),
       [],
     )
+  })
+
+  it('lists every exit code of the command line', () => {
+    const rows = read('docs/OPERATING.md').matchAll(/^\| ([\d, ]+) \|/gm)
+    const listed = [...rows].flatMap(([, codes = '']) => codes.split(',').map(Number))
+    assert.deepEqual(listed, Object.values(EXIT))
   })
 
   it('says how big a limit is in the unit that people use', () => {

@@ -100,6 +100,6 @@ describe('the published package', () => {
     const result = run(old, [join(installed, 'bin/heddle.js'), 'version'], folder)
     assert.notEqual(result.status, 0)
     assert.equal(result.stdout, '')
-    assert.match(result.stderr, /^heddle needs Node 24\.12 or newer[^\n]*\n$/)
+    assert.match(result.stderr, /^heddle needs Node\.js 24\.12 or newer[^\n]*\n$/)
   })
 })
