@@ -29,7 +29,7 @@ const integerSchema = (least: number, most: number) => {
 const NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,62}$/u
 const LABEL = /^$|^[a-z][a-z0-9-]{0,62}$/
 const TAG = /^[A-Za-z0-9][A-Za-z0-9._:=-]{0,62}$/
-const RUNTIME = /^(auto|none|llama|ollama(:https?:\/\/\S+)?|openai:https?:\/\/\S+|script:\S+)$/
+const RUNTIME = /^(auto|none|llama|ollama(:\S+)?|openai:https?:\/\/\S+|script:\S+)$/
 const ORIGIN = /^(\*|[a-z][a-z0-9+.-]*:\/\/\S+)$/
 const HOST = /^[A-Za-z0-9.:[\]_-]+$/
 const ANY = /^[^\0]*$/

@@ -117,8 +117,9 @@ async function openServer(
   )
   stack.defer(() => app.close())
   await app.ready()
-  const connectors = new Map([[provider.kind, provider]])
-  const gateway = { admission, catalogue, connectors, requestLog, metrics, clock, log }
+  const connectors = new Map([[provider.kind, provider] as const])
+  const logContent = config.log.content
+  const gateway = { admission, catalogue, connectors, requestLog, metrics, clock, log, logContent }
   const guard = createGuard({
     listenHost: config.http.listen.host,
     nodeName: config.name,

@@ -16,4 +16,6 @@ export interface GatewayDeps {
   readonly metrics: Metrics
   readonly clock: Clock
   readonly log: Logger
+  /** Whether prompts and answers are logged: only where the operator turned `log.content` on. */
+  readonly logContent: boolean
 }

@@ -1,7 +1,9 @@
 /** The story of a request: admit → plan → send → stream → settle; each step is a file of this folder, named in the table that docs/ARCHITECTURE.md opens with. */
 import { HeddleError, heddleErrorOf } from '../core/errors.ts'
+import type { InferenceRequest } from '../core/openai/inference-request.ts'
 import { parseInferenceRequest } from '../core/openai/parse-inference-request.ts'
-import { planRoute, refusalOf } from '../core/routing/plan-route.ts'
+import { planRoute, type RoutePlan, refusalOf } from '../core/routing/plan-route.ts'
+import { decodeUtf8 } from './attempt.ts'
 import type { GatewayDeps } from './deps.ts'
 import { sendToFirst } from './failover.ts'
 import { startHeartbeat } from './heartbeat.ts'
@@ -20,7 +22,7 @@ export async function serveRequest(
   reply: Reply,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<void> {
-  const { admission, catalogue, metrics, log } = deps
+  const { admission, metrics, log } = deps
   const story = new RequestStory(inbound)
   const finished = metrics.requestStarted()
   try {
@@ -28,17 +30,17 @@ export async function serveRequest(
     story.admitted = admitting instanceof Promise ? await admitting : admitting
 
     const body = await inbound.readBody()
+    if (deps.logContent) log.info({ requestId: inbound.id, text: decodeUtf8(body.bytes) }, 'request content')
     const request = parseInferenceRequest(inbound.endpoint, body.json, body.bytes)
     story.request = request
     if (!story.admitted.allowsModel(request.model)) throw modelNotAllowed(request.model)
 
-    story.plan = planRoute(request, catalogue.candidatesFor(request.model))
-    if (story.plan.ordered.length === 0) throw refusalOf(story.plan, request)
-    log.debug({ requestId: inbound.id, candidates: story.plan.ordered.length }, 'route planned')
+    story.plan = plan(deps, story, request)
 
-    using _heartbeat = request.stream ? startHeartbeat(deps, story, reply) : undefined
+    using heartbeat = request.stream ? startHeartbeat(deps, story, reply) : undefined
     const answer = await sendToFirst(deps, story, request, { signal })
-    _heartbeat?.stop()
+    heartbeat?.stop()
+
     await deliver(deps, story, reply, answer, { signal })
   } catch (error) {
     story.failure = signal.aborted ? clientClosed(signal) : heddleErrorOf(error)
@@ -46,6 +48,23 @@ export async function serveRequest(
   } finally {
     settle(deps, story, finished)
   }
+}
+
+/** The candidates in order, or the truth about why there are none. */
+function plan(
+  { catalogue, metrics, log }: GatewayDeps,
+  { inbound }: RequestStory,
+  request: InferenceRequest,
+): RoutePlan {
+  const route = planRoute(request, catalogue.candidatesFor(request.model))
+  if (route.ordered.length === 0) {
+    const refusal = refusalOf(route, request)
+    metrics.routeDecided(refusal.code, 'refused')
+    throw refusal
+  }
+  metrics.routeDecided(route.reason, 'planned')
+  log.debug({ requestId: inbound.id, candidates: route.ordered.length }, 'route planned')
+  return route
 }
 
 function modelNotAllowed(model: string): HeddleError {

@@ -1,7 +1,7 @@
 /** Carries an answer to the client as the bytes it came in, at the client's pace, and tells the truth when it breaks. */
 import { HeddleError } from '../core/errors.ts'
 import { limit } from '../core/limits.ts'
-import type { Answer, StreamAnswer } from './attempt.ts'
+import { type Answer, decodeUtf8, type StreamAnswer } from './attempt.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Reply } from './inbound.ts'
 import { streamHeaders, wholeHeaders } from './response-headers.ts'
@@ -9,7 +9,7 @@ import type { RequestStory } from './story.ts'
 
 const DONE = Buffer.from('data: [DONE]\n\n')
 
-type StreamDeps = Pick<GatewayDeps, 'clock' | 'metrics'>
+type StreamDeps = Pick<GatewayDeps, 'clock' | 'metrics' | 'log' | 'logContent'>
 
 /** @throws HeddleError `upstream_interrupted` where the answer broke after its first byte */
 export async function deliver(
@@ -25,6 +25,7 @@ export async function deliver(
   if (answer.kind === 'whole') {
     story.usage = answer.usage
     story.finishReason = answer.finishReason
+    logContent(deps, story, answer.body)
     reply.whole(200, wholeHeaders(story, now), answer.body)
     return
   }
@@ -40,17 +41,21 @@ export async function deliver(
 
 /** Returns only when the stream came to a truthful end. */
 async function pump(
-  { clock, metrics }: StreamDeps,
+  deps: StreamDeps,
   story: RequestStory,
   reply: Reply,
   { first, rest, scanner }: StreamAnswer,
   signal: AbortSignal,
 ): Promise<void> {
+  const { clock, metrics } = deps
   const endsAt = clock.monotonic() + limit('streamDurationMs')
   let bytes = first
   try {
     for (;;) {
-      if (bytes.length > 0 && !reply.write(bytes)) await reply.drained()
+      if (bytes.length > 0) {
+        logContent(deps, story, bytes)
+        if (!reply.write(bytes)) await reply.drained()
+      }
       if (scanner.fault !== undefined) throw new HeddleError('upstream_interrupted', 'the runtime broke off its answer')
       const result = await rest.next()
       if (result.done === true) break
@@ -67,4 +72,8 @@ async function pump(
     await rest.return?.()
     throw error
   }
+}
+
+function logContent({ log, logContent: wanted }: StreamDeps, story: RequestStory, bytes: Uint8Array): void {
+  if (wanted) log.info({ requestId: story.inbound.id, text: decodeUtf8(bytes) }, 'answer content')
 }
