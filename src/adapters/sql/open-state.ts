@@ -7,9 +7,10 @@ import { HeddleError } from '../../core/errors.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Logger } from '../../ports/logger.ts'
 import { migrate } from './migrate.ts'
-import { openSqlite, sqliteDialect, sqliteDriver } from './node-sqlite.ts'
+import { sqliteDialect, sqliteDriver } from './node-sqlite.ts'
 import type { StateSchema } from './schema.ts'
 import { sqlFailureOf } from './sql-errors.ts'
+import { openSqlite } from './sqlite-connection.ts'
 import { SqliteWorker } from './sqlite-worker.ts'
 
 export interface OpenStateOptions {

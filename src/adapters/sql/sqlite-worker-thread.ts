@@ -1,8 +1,8 @@
 /** The entry of the thread that owns the second connection to the state database; see sqlite-worker.ts for its other side. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
-import { openSqlite } from './node-sqlite.ts'
 import type { SqlValue } from './schema.ts'
+import { openSqlite } from './sqlite-connection.ts'
 import type { WorkerAnswer, WorkerData, WorkerRequest } from './sqlite-worker.ts'
 
 function serve(database: DatabaseSync, answer: (message: WorkerAnswer) => void): (request: WorkerRequest) => void {
