@@ -11,8 +11,10 @@ export interface FileServerHabits {
   ranges: boolean
   /** The connection is cut after this many bytes of the file, once for each entry. */
   cuts: number[]
-  /** Sends nothing more after this many bytes of the file, and keeps the connection. */
-  stallAt: number | undefined
+  /** Nothing more is sent after this many bytes of the file, and the connection kept, once for each entry. */
+  stalls: number[]
+  /** Taken on after the next answer with content. */
+  next: Partial<FileServerHabits>
   /** Declares this size, or none at all. */
   declared: number | 'none' | undefined
   /** Answers these first, one for each request. */
@@ -38,21 +40,19 @@ export async function startFileServer(
   t: TestContext,
   habits: Partial<FileServerHabits> & Pick<FileServerHabits, 'bytes'>,
 ): Promise<FileServer> {
-  const subject = {
-    habits: {
-      etag: '"v1"',
-      ranges: true,
-      cuts: [],
-      stallAt: undefined,
-      declared: undefined,
-      statuses: [],
-      redirect: undefined,
-      headers: {},
-      ...habits,
-    } satisfies FileServerHabits as FileServerHabits,
-    requests: [] as FileServer['requests'],
-    served: [] as FileServer['served'],
+  const all: FileServerHabits = {
+    etag: '"v1"',
+    ranges: true,
+    cuts: [],
+    stalls: [],
+    next: {},
+    declared: undefined,
+    statuses: [],
+    redirect: undefined,
+    headers: {},
+    ...habits,
   }
+  const subject: Subject = { habits: all, requests: [], served: [] }
   const server = createServer((request, response) => answer(subject, request, response))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.after(() => {
@@ -89,11 +89,13 @@ function answer({ habits, requests, served }: Subject, request: IncomingMessage,
     ...habits.headers,
   })
   const cut = habits.cuts.shift()
-  const end = Math.max(start, Math.min(cut ?? bytes.length, habits.stallAt ?? bytes.length))
+  const stall = habits.stalls.shift()
+  const end = Math.max(start, Math.min(cut ?? bytes.length, stall ?? bytes.length))
   served.push({ from: start, to: end })
   response.write(bytes.subarray(start, end), () => {
     // Destroyed only once the bytes are out, so that the client has them.
     if (cut !== undefined) setTimeout(() => response.destroy(), 20)
-    else if (habits.stallAt === undefined) response.end()
+    else if (stall === undefined) response.end()
   })
+  Object.assign(habits, habits.next)
 }

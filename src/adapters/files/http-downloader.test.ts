@@ -82,7 +82,7 @@ describe('HttpDownloader', () => {
 
   it('says that a cut or stalled download may be tried again', async (t) => {
     const cut = await startFileServer(t, { bytes, cuts: [30_000] })
-    const stalled = await startFileServer(t, { bytes, stallAt: 30_000 })
+    const stalled = await startFileServer(t, { bytes, stalls: [30_000] })
     const downloader = downloaderFor(t, 300)
     for (const { url } of [cut, stalled]) {
       await using download = await downloader.open(url, fresh)
