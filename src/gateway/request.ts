@@ -2,7 +2,7 @@
 import { HeddleError, heddleErrorOf } from '../core/errors.ts'
 import type { InferenceRequest } from '../core/openai/inference-request.ts'
 import { parseInferenceRequest } from '../core/openai/parse-inference-request.ts'
-import { planRoute, type RoutePlan, refusalOf } from '../core/routing/plan-route.ts'
+import { planRoute, refusalOf } from '../core/routing/plan-route.ts'
 import { decodeUtf8 } from './attempt.ts'
 import type { GatewayDeps } from './deps.ts'
 import { sendToFirst } from './failover.ts'
@@ -35,7 +35,7 @@ export async function serveRequest(
     story.request = request
     if (!story.admitted.allowsModel(request.model)) throw modelNotAllowed(request.model)
 
-    story.plan = plan(deps, story, request)
+    plan(deps, story, request)
 
     using heartbeat = request.stream ? startHeartbeat(deps, story, reply) : undefined
     const answer = await sendToFirst(deps, story, request, { signal })
@@ -50,21 +50,17 @@ export async function serveRequest(
   }
 }
 
-/** The candidates in order, or the truth about why there are none. */
-function plan(
-  { catalogue, metrics, log }: GatewayDeps,
-  { inbound }: RequestStory,
-  request: InferenceRequest,
-): RoutePlan {
+/** Puts the candidates in order; throws the truth about why there are none. */
+function plan({ catalogue, metrics, log }: GatewayDeps, story: RequestStory, request: InferenceRequest): void {
   const route = planRoute(request, catalogue.candidatesFor(request.model))
+  story.plan = route
   if (route.ordered.length === 0) {
     const refusal = refusalOf(route, request)
     metrics.routeDecided(refusal.code, 'refused')
     throw refusal
   }
   metrics.routeDecided(route.reason, 'planned')
-  log.debug({ requestId: inbound.id, candidates: route.ordered.length }, 'route planned')
-  return route
+  log.debug({ requestId: story.inbound.id, candidates: route.ordered.length }, 'route planned')
 }
 
 function modelNotAllowed(model: string): HeddleError {
