@@ -80,6 +80,7 @@ export const LIMITS = {
   childRestartMaxMs: { value: 30_000, unit: 'ms', reason: 'longest such pause' },
   // The llama engine
   engineQueueItems: { value: 256, unit: 'items', reason: 'requests of one model that wait for a sequence; the gateway queues the rest' },
+  engineUnsentBytes: { value: 4 * 1024 * 1024, unit: 'bytes', reason: 'an answer of 16,000 tokens: below this a slow reader holds up no sequence' },
   engineSteadyMs: { value: 60_000, unit: 'ms', reason: 'an engine process that ran this long starts again at the shortest pause' },
   engineStopMs: { value: 2_000, unit: 'ms', reason: 'an engine process that has not ended by then is killed' },
   templateRenderMs: { value: 100, unit: 'ms', reason: 'a chat template renders in one; a longer run is a trap in the file' },

@@ -37,7 +37,7 @@ export class EventStream {
       this.#held = true
       setImmediate(() => this.#flush())
     }
-    return this.#response.writableLength > limit('channelBytes') ? this.#drained() : undefined
+    return this.#response.writableLength > limit('engineUnsentBytes') ? this.#drained() : undefined
   }
 
   /** The last event of a stream that is complete. */

@@ -1,5 +1,5 @@
 /** Answers a chat or a completion: all choices at once, whole or as they come. */
-import { HeddleError, heddleErrorOf } from '../../../../core/errors.ts'
+import { heddleErrorOf } from '../../../../core/errors.ts'
 import { type AnswerFormat, chatFormat, completionFormat, type FinishedChoice, type Usage } from './answer-format.ts'
 import { type Body, flagField, objectField } from './fields.ts'
 import { type ChoiceEnd, type ChoicePlan, generateChoice } from './generate.ts'
@@ -97,24 +97,25 @@ async function allChoices(
   const deps = { library, model, generation: await loaded.generation() }
   const failure = new AbortController()
   const either = choices.length === 1 ? signal : AbortSignal.any([signal, failure.signal])
-  const results = await Promise.allSettled(
-    choices.map(async (choice) => {
+  const ends: ChoiceEnd[] = []
+  const rest = choices.values()
+  const work = async (): Promise<void> => {
+    for (const choice of rest) {
+      if (either.aborted) return
       try {
         const end = await generateChoice(deps, choice, { push: (text, tokens) => push(choice, text, tokens) }, { signal: either })
+        ends[choice.index] = end
         onEnd(choice, end)
-        return end
       } catch (error) {
         failure.abort(error)
-        throw error
       }
-    }),
-  )
+    }
+  }
+  // No more at once than there are sequences, so that other requests get their turn between the choices of this one.
+  await Promise.all(Array.from({ length: Math.min(choices.length, deps.generation.slots.total) }, work))
   signal.throwIfAborted()
   if (failure.signal.aborted) throw heddleErrorOf(failure.signal.reason)
-  return results.map((result) => {
-    if (result.status === 'fulfilled') return result.value
-    throw new HeddleError('internal', 'a choice was lost', { cause: result.reason })
-  })
+  return ends
 }
 
 function usageOf({ promptTokens, perPrompt }: Plan, ends: readonly ChoiceEnd[]): Usage {

@@ -25,11 +25,14 @@ export class Slots {
   readonly #free: LlamaContextSequence[]
   readonly #waiting: Waiter[] = []
   readonly #context: LlamaContext
+  /** Requests that can be worked on at once. */
+  readonly total: number
 
   /** Takes all sequences of `context`. */
   constructor(context: LlamaContext) {
     this.#context = context
-    this.#free = Array.from({ length: context.sequencesLeft }, () => context.getSequence())
+    this.total = context.sequencesLeft
+    this.#free = Array.from({ length: this.total }, () => context.getSequence())
   }
 
   /** Waits its turn; rejects with `queue_full` when too many wait already, and leaves the queue when `signal` aborts. */
