@@ -19,6 +19,11 @@ export type RuntimeId = Brand<string, 'RuntimeId'>
 /** An API key's public id, `key_` and 12 characters; never the secret. */
 export type KeyId = Brand<string, 'KeyId'>
 
+/** An account's id: SHA-256 of its first public key, 64 lower-case hex digits. */
+export type AccountId = Brand<string, 'AccountId'>
+/** A network's id: SHA-256 of its genesis document, 64 lower-case hex digits. */
+export type NetworkId = Brand<string, 'NetworkId'>
+
 export const asUnixMs = (value: number): UnixMs => value as UnixMs
 export const asMonotonicMs = (value: number): MonotonicMs => value as MonotonicMs
 export const asRequestId = (text: string): RequestId => text as RequestId
