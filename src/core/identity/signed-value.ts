@@ -8,7 +8,7 @@ import { type Malformed, malformed, type Ok, ok } from './refusal.ts'
 const SIGNATURES = {
   'device-certificate': 1,
   revocation: 1,
-  'device-rotation': 2,
+  'device-rotation': 3,
   'account-rotation': 2,
   membership: 1,
   'node-record': 1,
@@ -72,7 +72,7 @@ export function signedIdOf(scheme: Pick<SignatureScheme, 'sha256'>, { kind, payl
   return scheme.sha256(signedMessage(kind, payload))
 }
 
-/** A canonical list: kind as text, payload as bytes, one signature or two. */
+/** A canonical list: kind as text, payload as bytes, one signature or more. */
 export function encodeSigned({ kind, payload, signatures }: SignedValue): Uint8Array {
   return encodeCanonical([kind, payload, ...signatures])
 }
