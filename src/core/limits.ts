@@ -123,6 +123,8 @@ export const LIMITS = {
   accountRotations: { value: 16, unit: 'items', reason: 'new account keys of one account; one a year is much' },
   verifierKeys: { value: 10_000, unit: 'items', reason: 'public keys kept ready; making one again costs as much as a verification' },
   verifiedCertificates: { value: 10_000, unit: 'items', reason: 'certificates whose signature is known to be good' },
+  accountExportBytes: { value: 256 * 1024, unit: 'bytes', reason: 'a sealed key with every revocation and rotation of its account' },
+  statementFileBytes: { value: 16 * 1024 * 1024, unit: 'bytes', reason: 'revocations and rotations kept on disk; a usual account has under 10 KiB' },
   passphraseMinCharacters: { value: 8, unit: 'items', reason: 'shorter ones are guessed in spite of scrypt' },
   scryptBytes: { value: 256 * 1024 * 1024, unit: 'bytes', reason: 'memory that opening a sealed key may take; ours take 128 MiB' },
   // Mesh: frames and sessions, docs/PROTOCOL.md
@@ -157,7 +159,7 @@ export const LIMITS = {
   recordsPerBlock: { value: 32, unit: 'items', reason: 'nodes with a public address in one /24 or /48, so that one site cannot fill the table' },
   recordsWithoutBlock: { value: 5_000, unit: 'items', reason: 'nodes without a public address of their own: half the table stays for the others' },
   verifiedItems: { value: 20_000, unit: 'items', reason: 'signatures known to be good; two for each record held' },
-  beatBytes: { value: 512, unit: 'bytes', reason: 'one load beat with its signature; 16 services take about 300' },
+  beatBytes: { value: 1024, unit: 'bytes', reason: 'one load beat with its signature; 16 services take under 800, one about 200' },
   beatIntervalMs: { value: 10_000, unit: 'ms', reason: 'the shortest pause between two load beats of a quiet node' },
   beatsPerSecond: { value: 50, unit: 'items', reason: 'beats that the whole network sends; 3 ms of verification a second at every node' },
   beatPauseMs: { value: 1_000, unit: 'ms', reason: 'an author sends one beat in this time in the long run, when its load changes class' },
