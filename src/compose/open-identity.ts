@@ -1,38 +1,47 @@
-/** This node's device key: made at the first start, kept in a file that only its owner may read. */
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { join } from 'node:path'
-import { readSecretFile, writeSecretFile } from '../adapters/system/secret-file.ts'
-import { HeddleError } from '../core/errors.ts'
-import { peerIdOf } from '../core/identity/peer-id.ts'
+/** This node's identity: the account it belongs to, its device key, and the certificate that joins the two. */
+import type { KeyObject } from 'node:crypto'
+import { type OwnIdentity, type OwnIdentityOptions, openOwnIdentity } from '../accounts/open-own-identity.ts'
+import type { IdentityDeps } from '../accounts/own-certificate.ts'
+import { Ed25519Verifier, ed25519Keys, privateKeyOf } from '../adapters/system/ed25519-signer.ts'
+import { IdentityFiles } from '../adapters/system/identity-files.ts'
+import { keySealer } from '../adapters/system/sealed-key.ts'
+import { SystemClock } from '../adapters/system/system-clock.ts'
+import { AccountBook } from '../core/identity/account-book.ts'
+import { hexOf } from '../core/identity/bytes.ts'
+import { roleMaskOf } from '../core/identity/roles.ts'
 import type { NodeId } from '../core/ids.ts'
+import type { KeySealer } from '../ports/identity-store.ts'
 
-export interface Identity {
+export interface Identity extends OwnIdentity {
+  /** The device as a node of the network; the same as `device`. */
   readonly id: NodeId
-  /** SHA-256 of the raw public key, lower-case hex. */
+  /** SHA-256 of the raw public key of the device, lower-case hex. */
   readonly fingerprint: string
   readonly privateKey: KeyObject
+  /** Where the identity is kept, with the book that knows what its account has said. */
+  readonly deps: IdentityDeps
 }
 
-/** @throws HeddleError `insecure_file_mode`, or `state_corrupt` where the file holds no Ed25519 key */
-export async function openIdentity(keysDir: string): Promise<Identity> {
-  const path = join(keysDir, 'device.key')
-  const stored = await readSecretFile(path)
-  const privateKey = stored === undefined ? generateKeyPairSync('ed25519').privateKey : parseKey(stored, path)
-  if (stored === undefined) {
-    await writeSecretFile(path, privateKey.export({ format: 'pem', type: 'pkcs8' }).toString().trim())
-  }
-  const raw = Buffer.from(createPublicKey(privateKey).export({ format: 'jwk' }).x ?? '', 'base64url')
-  return { id: peerIdOf(raw), fingerprint: createHash('sha256').update(raw).digest('hex'), privateKey }
+const DEFAULTS: OwnIdentityOptions = { passphrase: undefined, roles: roleMaskOf(['provider', 'gateway']) }
+
+/** Everything that the commands of `heddle identity` and the node need, over the files in `keysDir`. Nothing is read yet. */
+export function identityDeps(keysDir: string): IdentityDeps & { readonly sealer: KeySealer } {
+  const sealer = keySealer()
+  const verifier = new Ed25519Verifier()
+  const store = new IdentityFiles(keysDir, { sealer })
+  return { store, sealer, verifier, keys: ed25519Keys, book: new AccountBook(verifier), clock: new SystemClock() }
 }
 
-function parseKey(pem: string, path: string): KeyObject {
-  try {
-    const key = createPrivateKey(pem)
-    if (key.asymmetricKeyType === 'ed25519') return key
-  } catch {
-    // told below, without the cause: it may quote the key
-  }
-  throw new HeddleError('state_corrupt', `${path} does not hold an Ed25519 key`, {
-    fix: `mv '${path}' '${path}.broken'   (the node gets a new identity at its next start)`,
-  })
+/**
+ * Makes what is missing: account, device key, certificate.
+ * @throws HeddleError `insecure_file_mode`, `state_corrupt`, `key_locked`, `wrong_passphrase`, or `identity_refused` where the account disowned this device
+ */
+export async function openIdentity(
+  keysDir: string,
+  options: OwnIdentityOptions = DEFAULTS,
+  deps: IdentityDeps = identityDeps(keysDir),
+): Promise<Identity> {
+  const own = await openOwnIdentity(deps, options)
+  const fingerprint = hexOf(deps.verifier.sha256(own.signer.publicKey))
+  return { ...own, id: own.device, fingerprint, privateKey: privateKeyOf(own.deviceSeed()), deps }
 }

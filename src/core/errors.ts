@@ -56,6 +56,7 @@ export const ERROR_CODES = {
   state_newer: { status: 500, type: 'state', retry: 'never' },
   insecure_file_mode: { status: 500, type: 'state', retry: 'never' },
   key_locked: { status: 500, type: 'state', retry: 'never' },
+  identity_refused: { status: 500, type: 'state', retry: 'never' },
   wrong_passphrase: { status: 500, type: 'state', retry: 'never' },
   gguf_invalid: { status: 400, type: 'invalid_request_error', retry: 'never' },
   digest_mismatch: { status: 400, type: 'invalid_request_error', retry: 'never' },

@@ -145,7 +145,7 @@ export const LIMITS = {
   meshRefusals: { value: 1_000, unit: 'items', reason: 'requests refused to one peer between two pings; more is a flood' },
   meshIdleFrames: { value: 20_000, unit: 'items', reason: 'frames between two pings that carry nothing; more is a flood' },
   // Registry
-  recordBytes: { value: 4096, unit: 'bytes', reason: 'one node record with its signature; a node of 20 models has about 2 KiB' },
+  recordBytes: { value: 4096, unit: 'bytes', reason: 'one node record with its signature; a node of 20 models has under 3 KiB' },
   recordModels: { value: 64, unit: 'items', reason: 'model offers of one node that are published; further ones are left out and counted' },
   recordServices: { value: 16, unit: 'items', reason: 'runtimes and HTTP services of one node' },
   recordGroups: { value: 64, unit: 'items', reason: 'identity groups of one service besides those of its models' },

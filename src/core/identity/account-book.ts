@@ -13,6 +13,7 @@ import {
   statementsIn,
   withStatement,
 } from './account-history.ts'
+import { accountIdOf } from './account-id.ts'
 import { concatBytes, hexOf, parseHex } from './bytes.ts'
 import { type DeviceCertificate, verifyDeviceCertificate } from './device-certificate.ts'
 import type { PublicKey } from './ed25519-rules.ts'
@@ -123,6 +124,15 @@ export class AccountBook {
   /** What `key` is to `account`. */
   standingOf(account: AccountId, key: PublicKey): 'current' | 'superseded' | 'unknown' | 'forked' {
     return standingOfKey(this.#scheme, this.#histories.get(account) ?? emptyHistory(account), key)
+  }
+
+  /** The account whose key is or was `key`: the one whose rotations lead to it, else the one that begins with it. */
+  accountOf(key: PublicKey): AccountId {
+    const name = hexOf(key)
+    for (const { account, rotations, fork } of this.#histories.values()) {
+      if ([...rotations, ...fork].some(({ body }) => hexOf(body.newKey) === name)) return account
+    }
+    return accountIdOf(this.#scheme, key)
   }
 
   accounts(): Iterable<AccountId> {

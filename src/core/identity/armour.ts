@@ -3,7 +3,12 @@ import { base64urlOf, concatBytes, equalBytes, parseBase64url } from './bytes.ts
 import { type Checked, malformed, ok } from './refusal.ts'
 import type { SignatureScheme } from './signed-value.ts'
 
-export type ArmourLabel = 'heddle-join-1' | 'heddle-account-1' | 'heddle-sealed-key-1' | 'heddle-statement-1'
+export type ArmourLabel =
+  | 'heddle-join-1'
+  | 'heddle-account-1'
+  | 'heddle-sealed-key-1'
+  | 'heddle-certificate-1'
+  | 'heddle-statement-1'
 
 /** First bytes of the SHA-256 of what precedes them; one slip in four thousand million goes unnoticed. */
 const CHECK_BYTES = 4
