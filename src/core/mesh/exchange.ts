@@ -6,6 +6,7 @@ import type { FrameWriter } from '../wire/frames/frame-writer.ts'
 import { IncomingBody, type IncomingBodyOwner } from './incoming-body.ts'
 import { OutgoingBody, type OutgoingBodyOwner } from './outgoing-body.ts'
 import type { SessionEnd } from './session-error.ts'
+import type { TableEntry } from './stream-table.ts'
 
 const PIECE_BYTES = limit('meshPieceBytes')
 const MAX_CREDIT = 0x7fff_ffff
@@ -27,12 +28,13 @@ export interface ExchangeHost {
 }
 
 /** Both sides of a request share this; `SentRequest` and `ServedRequest` are what asks and what answers. */
-export abstract class Exchange implements IncomingBodyOwner, OutgoingBodyOwner {
+export abstract class Exchange implements IncomingBodyOwner, OutgoingBodyOwner, TableEntry<Exchange> {
   protected readonly host: ExchangeHost
   #stream = 0
   /** The one behind it in the queue of those that have something to send. */
   behind: Exchange | undefined
   isQueued = false
+  nextInBucket: Exchange | undefined
   readonly incoming: IncomingBody = new IncomingBody(this)
   #outgoing: OutgoingBody | undefined
   /** Bytes this side may send. */

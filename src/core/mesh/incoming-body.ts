@@ -1,11 +1,13 @@
 /** A body on its way in: bytes that came, not yet taken, and the one who reads them. */
 import { HeddleError } from '../errors.ts'
 
-/** Pieces below this size are gathered while nobody reads, so that many small ones cost no more memory than few large ones. */
+/** Pieces below this size share arrays, and lie together while nobody reads: many small ones cost no more memory than few large ones. */
 const SMALL_BYTES = 4 * 1024
 const BLOCK_BYTES = 8 * 1024
-/** A view that is less than this part of the array it belongs to is copied: unread bytes must not pin the rest. */
+/** A view that is less than a fourth of the array it belongs to is copied: a reader who keeps it must not pin the rest. */
 const PINNED_PART = 4
+/** The first piece of a body may pin as much as one read of a socket brings: most bodies have one piece, and it need not be copied. */
+const FIRST_PINNED_BYTES = 64 * 1024
 
 interface Waiter {
   resolve(result: IteratorResult<Uint8Array, undefined>): void
@@ -19,6 +21,7 @@ export interface IncomingBodyOwner {
   bodyStopped(): void
 }
 
+const NOTHING = new Uint8Array(0)
 const DONE: IteratorResult<Uint8Array, undefined> = { done: true, value: undefined }
 
 /** One writer (the session) and one reader. A failure reaches the reader after the bytes that came before it. */
@@ -26,9 +29,12 @@ export class IncomingBody implements AsyncIterableIterator<Uint8Array, undefined
   readonly #owner: IncomingBodyOwner
   #chunks: Uint8Array[] = []
   #next = 0
-  /** The last chunk, while small pieces are gathered in it, and how much of it is used. */
-  #block: Uint8Array | undefined
+  /** Where small pieces are copied to, and how much of it is used. */
+  #block: Uint8Array = NOTHING
   #used = 0
+  /** Where the last chunk begins in `#block`, while further pieces may still be added to it; else -1. */
+  #tailAt = -1
+  #isFirst = true
   #unreadBytes = 0
   #ended = false
   #failure: { readonly error: unknown } | undefined
@@ -48,20 +54,20 @@ export class IncomingBody implements AsyncIterableIterator<Uint8Array, undefined
     const waiter = this.#waiter
     if (waiter !== undefined) {
       this.#waiter = undefined
-      waiter.resolve({ done: false, value: ownOf(view) })
+      waiter.resolve({ done: false, value: this.#own(view) })
       this.#owner.bodyTaken(view.length)
       return
     }
     this.#unreadBytes += view.length
-    const block = this.#block
-    if (block !== undefined && block.length - this.#used >= view.length) {
-      block.set(view, this.#used)
+    if (this.#tailAt !== -1 && this.#block.length - this.#used >= view.length) {
+      this.#block.set(view, this.#used)
       this.#used += view.length
       return
     }
-    this.#closeBlock()
-    if (view.length < SMALL_BYTES && this.#chunks.length > this.#next) this.#openBlock(view)
-    else this.#chunks.push(ownOf(view))
+    this.#closeTail()
+    const chunk = this.#own(view)
+    this.#chunks.push(chunk)
+    if (chunk.buffer === this.#block.buffer) this.#tailAt = chunk.byteOffset
   }
 
   end(): void {
@@ -87,7 +93,7 @@ export class IncomingBody implements AsyncIterableIterator<Uint8Array, undefined
   /** Everything at once, where the end has come already; undefined where it has not. */
   takeWhole(): Uint8Array | undefined {
     if (!this.#ended || this.#failure !== undefined) return undefined
-    this.#closeBlock()
+    this.#closeTail()
     const first = this.#chunks[this.#next]
     if (first !== undefined && this.#chunks.length === this.#next + 1) {
       this.#drop()
@@ -134,7 +140,7 @@ export class IncomingBody implements AsyncIterableIterator<Uint8Array, undefined
   }
 
   #take(): Uint8Array {
-    if (this.#next === this.#chunks.length - 1) this.#closeBlock()
+    if (this.#next === this.#chunks.length - 1) this.#closeTail()
     const chunk = this.#chunks[this.#next] as Uint8Array
     this.#next += 1
     if (this.#next === this.#chunks.length) {
@@ -149,23 +155,36 @@ export class IncomingBody implements AsyncIterableIterator<Uint8Array, undefined
     return chunk
   }
 
-  #openBlock(view: Uint8Array): void {
-    this.#block = new Uint8Array(BLOCK_BYTES)
-    this.#block.set(view)
-    this.#used = view.length
-    this.#chunks.push(this.#block)
+  /** The view itself where it is most of what it pins, else a copy. */
+  #own(view: Uint8Array): Uint8Array {
+    const pinnedBytes = view.buffer.byteLength
+    const isFirst = this.#isFirst
+    this.#isFirst = false
+    if (view.length * PINNED_PART >= pinnedBytes || (isFirst && pinnedBytes <= FIRST_PINNED_BYTES)) return view
+    if (view.length >= SMALL_BYTES) {
+      const copy = new Uint8Array(view.length)
+      copy.set(view)
+      return copy
+    }
+    if (this.#block.length - this.#used < view.length) {
+      this.#block = new Uint8Array(BLOCK_BYTES)
+      this.#used = 0
+    }
+    this.#block.set(view, this.#used)
+    this.#used += view.length
+    return this.#block.subarray(this.#used - view.length, this.#used)
   }
 
-  #closeBlock(): void {
-    if (this.#block === undefined) return
-    this.#chunks[this.#chunks.length - 1] = this.#block.subarray(0, this.#used)
-    this.#block = undefined
+  #closeTail(): void {
+    if (this.#tailAt === -1) return
+    this.#chunks[this.#chunks.length - 1] = this.#block.subarray(this.#tailAt, this.#used)
+    this.#tailAt = -1
   }
 
   #drop(): void {
     this.#chunks = []
     this.#next = 0
-    this.#block = undefined
+    this.#tailAt = -1
     this.#unreadBytes = 0
   }
 
@@ -176,12 +195,4 @@ export class IncomingBody implements AsyncIterableIterator<Uint8Array, undefined
     how(waiter)
     return true
   }
-}
-
-/** The view itself where it is most of what it pins, else a copy. */
-function ownOf(view: Uint8Array): Uint8Array {
-  if (view.length * PINNED_PART >= view.buffer.byteLength) return view
-  const copy = new Uint8Array(view.length)
-  copy.set(view)
-  return copy
 }

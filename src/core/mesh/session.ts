@@ -24,6 +24,7 @@ import {
   type VersionRange,
 } from './session-error.ts'
 import { SessionWatch } from './session-watch.ts'
+import { StreamTable } from './stream-table.ts'
 
 /** The part of the Clock port that a session uses. */
 export interface SessionClock {
@@ -61,7 +62,7 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
   readonly #decoder: FrameDecoder
   readonly #watch: SessionWatch
   readonly #intake: Intake<Signal>
-  readonly #exchanges = new Map<number, Exchange>()
+  readonly #exchanges = new StreamTable<Exchange>()
   /** Requests of this side that wait for the peer's hello. */
   readonly #waiting = new Set<SentRequest>()
   readonly #onEnded = new Set<(end: SessionEnd) => void>()
@@ -217,7 +218,7 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
   }
 
   finished(exchange: Exchange): void {
-    this.#exchanges.delete(exchange.stream)
+    this.#exchanges.remove(exchange)
     if (exchange instanceof SentRequest) {
       this.#inFlight -= 1
       this.#waiting.delete(exchange)
@@ -227,7 +228,7 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
 
   #open(sent: SentRequest): void {
     if (!sent.open(this.#nextStream)) return
-    if (!sent.isOver) this.#exchanges.set(sent.stream, sent)
+    if (!sent.isOver) this.#exchanges.add(sent)
     this.#nextStream += 2
   }
 
@@ -295,7 +296,7 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
   #gotOpen(frame: OpenFrame): void {
     if (!this.#intake.number(frame.stream)) return this.#protocolFault('stream_order')
     const served = this.#intake.take(frame)
-    if (served !== undefined) this.#exchanges.set(frame.stream, served)
+    if (served !== undefined) this.#exchanges.add(served)
     else if (this.#watch.refused()) this.#finish({ kind: 'flood' })
   }
 
@@ -316,8 +317,8 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
     const why = goAwayNameOfCode(code)
     if (why !== 'draining') return this.#finish({ kind: 'sent-away', why })
     this.#isPeerLeaving = true
-    for (const [stream, exchange] of this.#exchanges)
-      if (stream > lastStream && exchange instanceof SentRequest) exchange.gotReset('refused')
+    for (const exchange of this.#exchanges.values())
+      if (exchange.stream > lastStream && exchange instanceof SentRequest) exchange.gotReset('refused')
     this.#closeWhenDone()
   }
 

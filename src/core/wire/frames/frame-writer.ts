@@ -19,7 +19,7 @@ import type { FrameRefusal, FrameRefusalKind } from './refusal.ts'
 import { type Alphabet, HEADER_NAME, METHOD, VISIBLE, writeAscii, writeHeaderValue } from './text.ts'
 
 /** Frames are collected in arrays of this size. */
-const BLOCK_BYTES = 16 * 1024
+const BLOCK_BYTES = 32 * 1024
 /** Bodies of at least this size are handed on as they are; smaller ones cost less to copy than to keep apart. */
 const SHARED_BODY_BYTES = 4 * 1024
 const NAME_BYTES = limit('meshNameBytes')
