@@ -1,0 +1,298 @@
+/** The replicated table of nodes as one node sees it: what may come in, what replaces what, and when silence ends a lease. */
+
+import { hexOf } from '../identity/bytes.ts'
+import type { Ok } from '../identity/refusal.ts'
+import type { SignatureScheme } from '../identity/signed-value.ts'
+import type { MonotonicMs, NetworkId, NodeId, UnixMs } from '../ids.ts'
+import { asMonotonicMs, asUnixMs } from '../ids.ts'
+import { limit } from '../limits.ts'
+import { checkProof, encodeProof } from './equivocation.ts'
+import { clampLease, recordAgeMs } from './lease.ts'
+import { parseLoadBeat, type SignedBeat, verifyBeat } from './load-beat.ts'
+import { mergeSlots, positionOf, recordsOf, type Slot } from './merge.ts'
+import { comparePositions, isFarewell, type NodeRecord, type Position, type SignedRecord } from './node-record.ts'
+import { defaultQuotas, type QuotaLimits } from './quotas.ts'
+import { parseNodeRecord, type UnverifiedRecord, verifyRecord } from './record-codec.ts'
+import type { RecordRefusal } from './record-refusal.ts'
+import { type GoneNode, RegistryTable } from './registry-table.ts'
+import { VerifiedSignatures } from './verified-signatures.ts'
+
+export interface RegistryDeps {
+  readonly scheme: SignatureScheme
+  readonly network: NetworkId
+  readonly self: NodeId
+  /** Why the certificate, a revocation or the network's policy speaks against a record, for people; undefined where nothing does. */
+  readonly objectionTo: (record: NodeRecord, now: UnixMs) => string | undefined
+  readonly quotas?: QuotaLimits
+}
+
+/** How something came to us. */
+export interface Arrival {
+  readonly now: UnixMs
+  readonly at: MonotonicMs
+  /** From its author just now, from a peer that held it, or from our own disk. */
+  readonly source: 'author' | 'peer' | 'disk'
+  /** How long ago the peer that held it had the last sign of life; shortens the lease, so that passing on never extends one. */
+  readonly idleMs: number
+}
+
+export type Outcome =
+  | { readonly kind: 'listed'; readonly peer: NodeId; readonly isNew: boolean }
+  | { readonly kind: 'left'; readonly peer: NodeId }
+  /** A sign of life; `isBehind` where its author has a newer record than we hold. */
+  | { readonly kind: 'heard'; readonly peer: NodeId; readonly isBehind: boolean }
+  | { readonly kind: 'equivocation'; readonly peer: NodeId; readonly proof: Uint8Array }
+  /** Somebody has a newer or another record of ours: an earlier run's, a copy's, or a thief's. */
+  | { readonly kind: 'own'; readonly position: Position }
+  | { readonly kind: 'duplicate' }
+  /** We hold a newer one. */
+  | { readonly kind: 'older'; readonly peer: NodeId }
+  /** A beat of a node whose record we do not hold. */
+  | { readonly kind: 'unknown'; readonly peer: NodeId }
+  | { readonly kind: 'refused'; readonly refusal: RecordRefusal }
+
+const DUPLICATE: Outcome = { kind: 'duplicate' }
+
+export class Registry {
+  readonly table: RegistryTable
+  readonly #deps: RegistryDeps
+  readonly #verified = new VerifiedSignatures(limit('verifiedItems'))
+  #sweptAt: MonotonicMs | undefined
+
+  constructor(deps: RegistryDeps) {
+    this.#deps = deps
+    this.table = new RegistryTable(deps.quotas ?? defaultQuotas())
+  }
+
+  /** Lists our own record, which no silence ends. */
+  putOwn(signed: SignedRecord, at: MonotonicMs): void {
+    const loads = signed.record.services.map(({ load }) => load)
+    const leaseEndsAt = asMonotonicMs(Number.POSITIVE_INFINITY)
+    this.table.put({ signed, record: signed.record, status: 'live', loads, beat: undefined, heardAt: at, leaseEndsAt })
+  }
+
+  /** Our own loads changed. */
+  putOwnBeat(beat: SignedBeat): void {
+    const entry = this.table.get(this.#deps.self)
+    if (entry !== undefined) this.table.put({ ...entry, beat, loads: beat.beat.loads })
+  }
+
+  receiveRecord(bytes: Uint8Array, arrival: Arrival): Outcome {
+    const { scheme, self } = this.#deps
+    const parsed = parseNodeRecord(scheme, bytes, { peerOf: (key) => this.table.peerOf(key) })
+    if (parsed.kind !== 'ok') return refused(parsed)
+    const { record } = parsed.value
+    const refusal = this.#refusalByNetwork(record.network) ?? refusalByClock(record.signedAt, recordAgeMs(), arrival)
+    if (refusal !== undefined) return refused(refusal)
+    const slot = this.table.slotOf(record.peer)
+    const order = slot === undefined ? 1 : comparePositions(record, positionOf(slot))
+    if (order < 0) return { kind: 'older', peer: record.peer }
+    if (order === 0 && slot !== undefined && recordsOf(slot).some(({ id }) => id === parsed.value.id)) {
+      return this.#confirm(record.peer, arrival)
+    }
+    const objection = order === 0 || record.peer === self ? undefined : this.#admissionRefusal(record, arrival)
+    if (objection !== undefined) return refused(objection)
+    const signed = this.#verify(parsed.value)
+    if (signed === undefined) return refused({ kind: 'bad_signature' })
+    if (record.peer === self) return { kind: 'own', position: { incarnation: record.incarnation, seq: record.seq } }
+    const fresh: Slot = { kind: 'record', newest: signed }
+    return this.#take(record.peer, slot === undefined ? fresh : mergeSlots(slot, fresh), arrival)
+  }
+
+  receiveBeat(bytes: Uint8Array, arrival: Arrival): Outcome {
+    const parsed = parseLoadBeat(bytes)
+    if (parsed.kind !== 'ok') return refused(parsed)
+    const { beat } = parsed.value
+    const peer = this.table.peerOf(beat.publicKey)
+    const refusal =
+      this.#refusalByNetwork(beat.network) ??
+      refusalByClock(beat.sentAt, limit('leaseMaxMs') + limit('clockToleranceMs'), arrival)
+    if (refusal !== undefined) return refused(refusal)
+    const entry = this.table.get(peer)
+    const gone = this.table.gone(peer)
+    const newest = entry?.signed ?? (gone?.cause === 'expired' ? recordsOf(gone.slot)[0] : undefined)
+    if (newest === undefined) return gone === undefined ? { kind: 'unknown', peer } : { kind: 'older', peer }
+    const { incarnation, seq } = newest.record
+    if (beat.incarnation < incarnation) return { kind: 'older', peer }
+    if (beat.incarnation > incarnation) return { kind: 'unknown', peer }
+    const heardNumber = entry === undefined ? gone?.beatNumber : entry.beat?.beat.number
+    if (beat.number <= (heardNumber ?? 0)) return DUPLICATE
+    const leaseMs = clampLease(beat.leaseMs) - arrival.idleMs
+    if (leaseMs <= 0) return refused({ kind: 'too_old', ageMs: arrival.idleMs })
+    const objection =
+      entry?.status === 'live' ? undefined : this.#admissionRefusal(newest.record, { ...arrival, idleMs: 0 })
+    if (objection !== undefined) return refused(objection)
+    const signed = verifyBeat(this.#deps.scheme, parsed.value)
+    if (signed === undefined) return refused({ kind: 'bad_signature' })
+    if (peer === this.#deps.self) return { kind: 'own', position: { incarnation, seq: beat.seq } }
+    const isMatch = beat.seq === seq && beat.loads.length === newest.record.services.length
+    this.table.put({
+      signed: newest,
+      record: newest.record,
+      status: 'live',
+      loads: isMatch ? beat.loads : (entry?.loads ?? newest.record.services.map(({ load }) => load)),
+      beat: signed,
+      heardAt: asMonotonicMs(arrival.at - arrival.idleMs),
+      leaseEndsAt: asMonotonicMs(arrival.at + leaseMs),
+    })
+    return { kind: 'heard', peer, isBehind: beat.seq > seq }
+  }
+
+  receiveProof(bytes: Uint8Array, arrival: Arrival): Outcome {
+    const checked: Ok<Slot> | RecordRefusal = checkProof(this.#deps.scheme, bytes)
+    if (checked.kind !== 'ok') return refused(checked)
+    const { record } = recordsOf(checked.value)[0]
+    const refusal =
+      this.#refusalByNetwork(record.network) ??
+      refusalByClock(record.signedAt, recordAgeMs(), { ...arrival, source: 'peer' })
+    if (refusal !== undefined) return refused(refusal)
+    if (record.peer === this.#deps.self) {
+      return { kind: 'own', position: { incarnation: record.incarnation, seq: record.seq } }
+    }
+    const slot = this.table.slotOf(record.peer)
+    const merged = slot === undefined ? checked.value : mergeSlots(slot, checked.value)
+    if (merged === slot)
+      return comparePositions(positionOf(merged), record) > 0 ? { kind: 'older', peer: record.peer } : DUPLICATE
+    return merged.kind === 'record' ? { kind: 'older', peer: record.peer } : this.#take(record.peer, merged, arrival)
+  }
+
+  /** Ends the leases that are over; the nodes that are gone by that. */
+  sweep(now: UnixMs, at: MonotonicMs): readonly NodeId[] {
+    const gapMs = this.#sweptAt === undefined ? 0 : at - this.#sweptAt
+    this.#sweptAt = at
+    if (gapMs > limit('wakeGapMs')) this.#extendLeases(gapMs)
+    const expired = [...this.table.values()].filter(({ leaseEndsAt }) => leaseEndsAt <= at)
+    for (const entry of expired) {
+      if (entry.status === 'stale') this.table.drop(entry.record.peer)
+      else this.#remove(entry.record.peer, { kind: 'record', newest: entry.signed }, 'expired')
+    }
+    this.table.forgetUntil(now)
+    return expired.map(({ record }) => record.peer)
+  }
+
+  /** Drops the nodes that a new revocation or policy speaks against. */
+  recheck(now: UnixMs): readonly NodeId[] {
+    const { self, objectionTo } = this.#deps
+    const objectionable = this.table
+      .all()
+      .filter(({ record }) => record.peer !== self && objectionTo(record, now) !== undefined)
+    for (const { record } of objectionable) this.table.drop(record.peer)
+    return objectionable.map(({ record }) => record.peer)
+  }
+
+  /** The same record again says nothing new, except of a node that is only remembered. */
+  #confirm(peer: NodeId, arrival: Arrival): Outcome {
+    const entry = this.table.get(peer)
+    const leaseMs = entry === undefined ? 0 : clampLease(entry.record.leaseMs) - arrival.idleMs
+    if (entry?.status !== 'stale' || arrival.source === 'disk' || leaseMs <= 0) return DUPLICATE
+    this.table.put({
+      ...entry,
+      status: 'live',
+      heardAt: asMonotonicMs(arrival.at - arrival.idleMs),
+      leaseEndsAt: asMonotonicMs(arrival.at + leaseMs),
+    })
+    return { kind: 'listed', peer, isNew: true }
+  }
+
+  #take(peer: NodeId, slot: Slot, arrival: Arrival): Outcome {
+    if (slot.kind === 'equivocation') {
+      this.#remove(peer, slot, 'equivocation')
+      return { kind: 'equivocation', peer, proof: encodeProof(slot) }
+    }
+    const signed = slot.newest
+    const { record } = signed
+    if (isFarewell(record)) {
+      this.#remove(peer, slot, 'left')
+      return { kind: 'left', peer }
+    }
+    const before = this.table.get(peer)
+    const isSameRun = before?.record.incarnation === record.incarnation
+    const isStale = arrival.source === 'disk'
+    const leaseEndsAt = isStale
+      ? arrival.at + limit('leaseMaxMs')
+      : Math.max(arrival.at + clampLease(record.leaseMs) - arrival.idleMs, isSameRun ? before.leaseEndsAt : 0)
+    this.table.put({
+      signed,
+      record,
+      status: isStale ? 'stale' : 'live',
+      loads: record.services.map(({ load }) => load),
+      beat: isSameRun ? before.beat : undefined,
+      heardAt: asMonotonicMs(arrival.at - arrival.idleMs),
+      leaseEndsAt: asMonotonicMs(leaseEndsAt),
+    })
+    return { kind: 'listed', peer, isNew: before === undefined }
+  }
+
+  #remove(peer: NodeId, slot: Slot, cause: GoneNode['cause']): void {
+    const entry = this.table.get(peer)
+    const beatNumber = entry?.beat?.beat.number ?? this.table.gone(peer)?.beatNumber ?? 0
+    const newestSignedAt = Math.max(...recordsOf(slot).map(({ record }) => record.signedAt))
+    // Its author's clock may be behind ours by the tolerance, and then others take it for that much longer.
+    const forgetAt = asUnixMs(newestSignedAt + recordAgeMs() + limit('clockToleranceMs'))
+    this.table.remove(peer, { slot, cause, beatNumber, forgetAt })
+  }
+
+  #admissionRefusal(record: NodeRecord, arrival: Arrival): RecordRefusal | undefined {
+    if (isFarewell(record)) return undefined
+    if (arrival.idleMs >= clampLease(record.leaseMs) && arrival.source === 'peer') {
+      return { kind: 'too_old', ageMs: arrival.idleMs }
+    }
+    const full = this.table.quotaRefusal(record)
+    if (full !== undefined) return full
+    const reason = this.#deps.objectionTo(record, arrival.now)
+    return reason === undefined ? undefined : { kind: 'not_admitted', reason }
+  }
+
+  #verify(parsed: UnverifiedRecord): SignedRecord | undefined {
+    const key = parsed.id + parsed.signed.signatures.map(hexOf).join('')
+    const { record, bytes, id } = parsed
+    if (this.#verified.has(key)) return { record, bytes, id }
+    const signed = verifyRecord(this.#deps.scheme, parsed)
+    if (signed !== undefined) this.#verified.add(key)
+    return signed
+  }
+
+  #refusalByNetwork(found: NetworkId): RecordRefusal | undefined {
+    const { network } = this.#deps
+    return found === network ? undefined : { kind: 'wrong_network', expected: network, found }
+  }
+
+  /** This process was asleep: nobody could be heard meanwhile. */
+  #extendLeases(gapMs: number): void {
+    for (const entry of [...this.table.values()]) {
+      this.table.put({ ...entry, leaseEndsAt: asMonotonicMs(entry.leaseEndsAt + gapMs) })
+    }
+  }
+}
+
+/** Whether the outcome changed anything or proved a sign of life, so that others want to know it too. */
+export function isNews(outcome: Outcome): boolean {
+  switch (outcome.kind) {
+    case 'listed':
+    case 'left':
+    case 'heard':
+    case 'equivocation':
+      return true
+    case 'own':
+    case 'duplicate':
+    case 'older':
+    case 'unknown':
+    case 'refused':
+      return false
+    default:
+      return outcome satisfies never
+  }
+}
+
+/** What comes from its author just now may be off by the tolerance only; what was held may be as old as such values get. */
+function refusalByClock(madeAt: UnixMs, mostAgeMs: number, { now, source }: Arrival): RecordRefusal | undefined {
+  const ageMs = now - madeAt
+  if (ageMs < -limit('clockToleranceMs')) return { kind: 'clock_ahead', skewMs: -ageMs }
+  const most =
+    source === 'author' ? limit('clockToleranceMs') : source === 'peer' ? mostAgeMs : Number.POSITIVE_INFINITY
+  return ageMs > most ? { kind: 'too_old', ageMs } : undefined
+}
+
+function refused(refusal: RecordRefusal): Outcome {
+  return { kind: 'refused', refusal }
+}
