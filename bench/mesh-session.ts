@@ -1,10 +1,11 @@
 /** Micro benchmark of mesh sessions over a pair in memory: `node bench/mesh-session.ts [seconds]`. */
-import { SystemClock } from '../src/adapters/system/system-clock.ts'
+
 import { MemoryDuplex, type MemoryLink } from '../src/adapters/memory/memory-duplex.ts'
+import { SystemClock } from '../src/adapters/system/system-clock.ts'
 import { bodyOf } from '../src/core/byte-channel.ts'
 import { asNodeId, asRequestId } from '../src/core/ids.ts'
-import type { MessageRequest, MessageResponse } from '../src/core/message.ts'
 import { MeshSession } from '../src/core/mesh/session.ts'
+import type { MessageRequest, MessageResponse } from '../src/core/message.ts'
 
 const CONCURRENCY = 50
 const BODY = new Uint8Array(1024).fill(120)

@@ -11,18 +11,23 @@ import type { TableEntry } from './stream-table.ts'
 const PIECE_BYTES = limit('meshPieceBytes')
 const MAX_CREDIT = 0x7fff_ffff
 
+/** Where an exchange puts its frames. */
+export interface ExchangeOutbox {
+  readonly writer: FrameWriter
+  /** Frames were written: they leave with the next flush. */
+  flushSoon(): void
+  /** The exchange has a piece of a body to send when its turn comes. */
+  enqueue(exchange: Exchange): void
+}
+
 /** What the session does for its exchanges. */
 export interface ExchangeHost {
-  readonly writer: FrameWriter
+  readonly outbox: ExchangeOutbox
   /** Credit that this side gives at the beginning of each direction. */
   readonly windowBytes: number
   /** Credit that the peer gives. */
   readonly peerWindowBytes: number
   now(): number
-  /** Frames were written: they leave with the next flush. */
-  flushSoon(): void
-  /** The exchange has a piece of a body to send when its turn comes. */
-  enqueue(exchange: Exchange): void
   /** Both directions are over. */
   finished(exchange: Exchange): void
 }
@@ -85,7 +90,7 @@ export abstract class Exchange implements IncomingBodyOwner, OutgoingBodyOwner, 
     const body = this.#outgoing
     if (this.#isOver || this.#sentLast || body === undefined) return
     if (body.waitingBytes > 0 && this.#credit === 0) return this.#stall()
-    if (body.waitingBytes > 0 || body.isDone) this.host.enqueue(this)
+    if (body.waitingBytes > 0 || body.isDone) this.host.outbox.enqueue(this)
   }
 
   abstract bodyFailed(error: unknown): void
@@ -94,7 +99,7 @@ export abstract class Exchange implements IncomingBodyOwner, OutgoingBodyOwner, 
   writePiece(): boolean {
     const body = this.#outgoing
     if (this.#isOver || this.#sentLast || body === undefined) return false
-    const { writer } = this.host
+    const { writer } = this.host.outbox
     if (body.waitingBytes === 0) {
       if (!body.isDone) return false
       writer.end(this.#stream)
@@ -162,9 +167,9 @@ export abstract class Exchange implements IncomingBodyOwner, OutgoingBodyOwner, 
     this.#taken += bytes
     if (this.#taken * 2 < this.host.windowBytes) return
     this.#allowance += this.#taken
-    this.host.writer.window(this.#stream, this.#taken)
+    this.host.outbox.writer.window(this.#stream, this.#taken)
     this.#taken = 0
-    this.host.flushSoon()
+    this.host.outbox.flushSoon()
   }
 
   /** Stops sending the body; what was not sent is dropped. */
@@ -180,8 +185,8 @@ export abstract class Exchange implements IncomingBodyOwner, OutgoingBodyOwner, 
     this.#isOver = true
     this.stopSending()
     if (name !== undefined && this.#stream !== 0) {
-      this.host.writer.reset(this.#stream, RESET_CODES[name])
-      this.host.flushSoon()
+      this.host.outbox.writer.reset(this.#stream, RESET_CODES[name])
+      this.host.outbox.flushSoon()
     }
     this.host.finished(this)
   }

@@ -1,10 +1,13 @@
 /** Whether the peer still lives: pings at intervals, and what comes back. */
+import { HeddleError } from '../errors.ts'
 import { limit } from '../limits.ts'
+import type { CancelSignal } from './cancel-signal.ts'
 
 interface Ping {
   readonly token: number
   readonly sentAt: number
-  readonly onPong: ((rttMs: number) => void) | undefined
+  readonly resolve: (rttMs: number) => void
+  readonly reject: (error: unknown) => void
 }
 
 /** Pings without an answer that are remembered; asking more often than that answers nothing sooner. */
@@ -18,6 +21,7 @@ export class Heartbeat {
   #missed = 0
   #waiting: Ping[] = []
   #rttMs: number | undefined
+  #failure: HeddleError | undefined
 
   constructor(sendPing: (token: number) => void, now: number) {
     this.#sendPing = sendPing
@@ -40,14 +44,25 @@ export class Heartbeat {
     this.#waiting = this.#waiting.filter((ping) => ping.token > token)
     const newest = answered.at(-1)
     if (newest !== undefined) this.#rttMs = now - newest.sentAt
-    for (const ping of answered) ping.onPong?.(now - ping.sentAt)
+    for (const ping of answered) ping.resolve(now - ping.sentAt)
   }
 
-  ping(now: number, onPong?: (rttMs: number) => void): void {
-    this.#token += 1
-    this.#waiting.push({ token: this.#token, sentAt: now, onPong })
-    if (this.#waiting.length > REMEMBERED) this.#waiting.shift()
-    this.#sendPing(this.#token)
+  /** Pings now; resolves with the milliseconds until the answer. */
+  ask(now: number, signal: CancelSignal): Promise<number> {
+    if (signal.aborted) return Promise.reject(signal.reason)
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    const { promise, resolve, reject } = Promise.withResolvers<number>()
+    const onAbort = (): void => reject(signal.reason)
+    signal.addEventListener('abort', onAbort)
+    this.#send({ token: this.#token + 1, sentAt: now, resolve, reject })
+    return promise.finally(() => signal.removeEventListener('abort', onAbort))
+  }
+
+  /** No pong comes any more. */
+  fail(error: HeddleError): void {
+    this.#failure = error
+    for (const ping of this.#waiting) ping.reject(error)
+    this.#waiting = []
   }
 
   /** To be called every `meshTickMs`. */
@@ -57,7 +72,17 @@ export class Heartbeat {
     if (this.#missed >= limit('meshMissedPings')) return 'dead'
     this.#isHeard = false
     this.#lastSentAt = now
-    this.ping(now)
+    this.#send({ token: this.#token + 1, sentAt: now, resolve: nothing, reject: nothing })
     return 'pinged'
   }
+
+  #send(ping: Ping): void {
+    this.#token = ping.token
+    this.#waiting.push(ping)
+    if (this.#waiting.length > REMEMBERED)
+      this.#waiting.shift()?.reject(new HeddleError('timeout', 'too many pings wait'))
+    this.#sendPing(ping.token)
+  }
 }
+
+function nothing(): void {}

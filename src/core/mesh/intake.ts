@@ -72,8 +72,8 @@ export class Intake<Signal extends CancelSignal> {
   }
 
   refuse(stream: number, name: 'refused' | 'malformed'): void {
-    this.#host.writer.reset(stream, RESET_CODES[name])
-    this.#host.flushSoon()
+    this.#host.outbox.writer.reset(stream, RESET_CODES[name])
+    this.#host.outbox.flushSoon()
   }
 
   /** Hands on what was taken since the last call: by then, a short body has come whole with its open frame. */

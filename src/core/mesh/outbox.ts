@@ -2,7 +2,7 @@
 import { limit } from '../limits.ts'
 import { FrameWriter } from '../wire/frames/frame-writer.ts'
 import type { ByteDuplex } from './byte-duplex.ts'
-import type { Exchange } from './exchange.ts'
+import type { Exchange, ExchangeOutbox } from './exchange.ts'
 
 const WRITE_BYTES = limit('meshWriteBytes')
 
@@ -16,7 +16,7 @@ export interface OutboxDeps {
  * Frames written to `writer` leave with the next flush, before any body. Bodies wait in a queue: each turn gives one of them
  * `meshPieceBytes`, so the largest delays the smallest by no more than a piece of everybody else.
  */
-export class Outbox {
+export class Outbox implements ExchangeOutbox {
   readonly writer = new FrameWriter()
   readonly #deps: OutboxDeps
   #first: Exchange | undefined
@@ -25,6 +25,8 @@ export class Outbox {
   #isFlushing = false
   #isBlocked = false
   #isClosed = false
+  /** The newest ping that is not answered because the transport takes nothing. */
+  #pongToken: number | undefined
 
   constructor(deps: OutboxDeps) {
     this.#deps = deps
@@ -49,7 +51,24 @@ export class Outbox {
   /** The transport takes bytes again. */
   drained(): void {
     this.#isBlocked = false
+    if (this.#pongToken !== undefined) this.writer.ping('pong', this.#pongToken)
+    this.#pongToken = undefined
     this.#flush()
+  }
+
+  ping(token: number): void {
+    this.writer.ping('ping', token)
+    this.flushSoon()
+  }
+
+  /** Answers a ping; while the transport takes nothing only the newest is remembered, so that pings cannot pile up. */
+  pong(token: number): void {
+    if (this.#isBlocked) {
+      this.#pongToken = token
+      return
+    }
+    this.writer.ping('pong', token)
+    this.flushSoon()
   }
 
   /** Sends what is written, whatever the transport says, and nothing after it. */

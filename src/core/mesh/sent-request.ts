@@ -30,7 +30,7 @@ export class SentRequest extends Exchange {
   open(stream: number): boolean {
     const { body } = this.#request
     const hasBody = body !== undefined && !(body instanceof Uint8Array && body.length === 0)
-    const refusal = this.host.writer.open(stream, this.#request, !hasBody)
+    const refusal = this.host.outbox.writer.open(stream, this.#request, !hasBody)
     if (refusal !== undefined) {
       this.#fail(
         new HeddleError(errorCodeOfRefusal(refusal.kind), `the request cannot be sent on: ${refusal.kind}`),
@@ -40,7 +40,7 @@ export class SentRequest extends Exchange {
     }
     this.begin(stream)
     this.sendBody(hasBody ? body : undefined)
-    this.host.flushSoon()
+    this.host.outbox.flushSoon()
     return true
   }
 

@@ -81,12 +81,12 @@ export class ServedRequest<Signal extends CancelSignal> extends Exchange {
     this.#isAnswered = true
     // The peer may have left meanwhile.
     if (this.isOver) return this.#letGoOf(response)
-    const refusal = this.host.writer.head(this.stream, response, false)
+    const refusal = this.host.outbox.writer.head(this.stream, response, false)
     if (refusal !== undefined) {
       this.bodyFailed(new HeddleError('internal', `the answer cannot be sent on: ${refusal.kind}`))
       return this.#letGoOf(response)
     }
-    this.host.flushSoon()
+    this.host.outbox.flushSoon()
     this.sendBody(response.body)
   }
 

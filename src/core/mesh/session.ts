@@ -5,14 +5,14 @@ import { limit } from '../limits.ts'
 import type { MessageRequest, MessageResponse } from '../message.ts'
 import { FRAME_TYPES, GO_AWAY_CODES, type GoAwayFrame, type HelloFrame, type OpenFrame } from '../wire/frames/frame.ts'
 import { type Decoded, FrameDecoder } from '../wire/frames/frame-decoder.ts'
-import type { FrameWriter } from '../wire/frames/frame-writer.ts'
 import type { RefusedFrame } from '../wire/frames/refusal.ts'
-import type { ByteDuplex, ByteDuplexEvents } from './byte-duplex.ts'
+import type { ByteDuplexEvents } from './byte-duplex.ts'
 import type { CancelSignal } from './cancel-signal.ts'
 import type { Exchange, ExchangeHost } from './exchange.ts'
-import { Intake, type IntakeDeps } from './intake.ts'
+import { Intake } from './intake.ts'
 import { Outbox } from './outbox.ts'
 import { SentRequest } from './sent-request.ts'
+import { SentRequests } from './sent-requests.ts'
 import { ServedRequest } from './served-request.ts'
 import {
   goAwayNameOf,
@@ -23,55 +23,25 @@ import {
   sessionError,
   type VersionRange,
 } from './session-error.ts'
+import { commonVersion, MESH_VERSIONS, type MeshSessionDeps, type MeshSessionOptions } from './session-options.ts'
 import { SessionWatch } from './session-watch.ts'
 import { StreamTable } from './stream-table.ts'
-
-/** The part of the Clock port that a session uses. */
-export interface SessionClock {
-  monotonic(): number
-  after(delayMs: number, task: () => void): { cancel(): void }
-}
-
-export interface MeshSessionDeps<Signal extends CancelSignal> extends IntakeDeps<Signal> {
-  readonly duplex: ByteDuplex
-  readonly clock: SessionClock
-  /** Runs `task` when the frames of this turn are together: `setImmediate` on TCP, at once on QUIC. */
-  readonly schedule: (task: () => void) => void
-  /** Called once, after every open request was told. */
-  readonly onEnd: (end: SessionEnd) => void
-}
-
-export interface MeshSessionOptions {
-  /** The side that dialled numbers its requests 1, 3, 5, …; the other 2, 4, 6, … */
-  readonly side: 'dialler' | 'listener'
-  readonly versions?: VersionRange
-  readonly windowBytes?: number
-  readonly openRequests?: number
-}
-
-/** Versions of the protocol that this code speaks. */
-export const MESH_VERSIONS: VersionRange = { least: 1, most: 1 }
-const MAX_STREAM = 0x7fff_ffff
 
 /** Owns its duplex. What it holds is bounded: above all by `openRequests` × `windowBytes` of bodies that nobody read. */
 export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvents, ExchangeHost {
   readonly windowBytes: number
   readonly #deps: MeshSessionDeps<Signal>
   readonly #versions: VersionRange
-  readonly #outbox: Outbox
+  readonly outbox: Outbox
   readonly #decoder: FrameDecoder
   readonly #watch: SessionWatch
   readonly #intake: Intake<Signal>
+  readonly #requests: SentRequests
   readonly #exchanges = new StreamTable<Exchange>()
-  /** Requests of this side that wait for the peer's hello. */
-  readonly #waiting = new Set<SentRequest>()
-  readonly #onEnded = new Set<(end: SessionEnd) => void>()
+  /** Those who wait for the end of draining. */
+  readonly #onEnded: (() => void)[] = []
   #timer: { cancel(): void }
   #hello: HelloFrame | undefined
-  #nextStream: number
-  #inFlight = 0
-  /** The newest ping that is not answered because the transport takes nothing. */
-  #pongToken: number | undefined
   #isLeaving = false
   #isPeerLeaving = false
   #end: SessionEnd | undefined
@@ -83,25 +53,25 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
     this.#deps = deps
     this.#versions = options.versions ?? MESH_VERSIONS
     this.windowBytes = options.windowBytes ?? limit('meshWindowBytes')
-    this.#nextStream = isDialler ? 1 : 2
-    this.#outbox = new Outbox(deps)
+    this.outbox = new Outbox(deps)
     this.#decoder = new FrameDecoder((frame) => this.#onFrame(frame))
-    this.#watch = new SessionWatch((token) => this.#sendPing(token), now)
+    this.#watch = new SessionWatch((token) => this.outbox.ping(token), now)
     this.#intake = new Intake(deps, this, { most: openRequests, parity: isDialler ? 0 : 1 })
+    this.#requests = new SentRequests(this, this.#exchanges, isDialler ? 1 : 2)
     this.#timer = deps.clock.after(limit('meshTickMs'), this.#onTick)
-    this.writer.hello({ ...this.#versions, features: 0, windowBytes: this.windowBytes, openRequests })
+    this.outbox.writer.hello({ ...this.#versions, features: 0, windowBytes: this.windowBytes, openRequests })
     deps.duplex.start(this)
-    this.flushSoon()
+    this.outbox.flushSoon()
   }
 
   /** The version that both sides speak; undefined until the peer has said hello. */
   get version(): number | undefined {
-    return this.#hello === undefined ? undefined : Math.min(this.#versions.most, this.#hello.most)
+    return this.#hello === undefined ? undefined : commonVersion(this.#versions, this.#hello)
   }
 
   /** Requests of this side that are open. */
   get inFlight(): number {
-    return this.#inFlight
+    return this.#requests.open
   }
 
   /** Requests of the peer that are being served. */
@@ -125,31 +95,14 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
   request(request: MessageRequest, { signal }: { readonly signal: CancelSignal }): Promise<MessageResponse> {
     if (signal.aborted) return Promise.reject(signal.reason)
     if (this.#end !== undefined) return Promise.reject(sessionError('upstream_failed', this.#end))
-    const most = this.#hello?.openRequests ?? limit('meshOpenRequests')
-    if (!this.takesRequests || this.#inFlight >= most || this.#nextStream > MAX_STREAM)
+    if (!this.takesRequests || this.#requests.isFull)
       return Promise.reject(new HeddleError('upstream_failed', 'the peer takes no more requests now'))
-    const sent = new SentRequest(this, request, signal)
-    this.#inFlight += 1
-    if (this.#hello === undefined) this.#waiting.add(sent)
-    else this.#open(sent)
-    return sent.answer
+    return this.#requests.send(request, signal)
   }
 
   /** The time in milliseconds that a ping takes to the peer and back. */
   ping({ signal }: { readonly signal: CancelSignal }): Promise<number> {
-    if (signal.aborted) return Promise.reject(signal.reason)
-    const end = this.#end
-    if (end !== undefined) return Promise.reject(sessionError('upstream_failed', end))
-    const { promise, resolve, reject } = Promise.withResolvers<number>()
-    const onAbort = (): void => reject(signal.reason)
-    const onEnded = (end: SessionEnd): void => reject(sessionError('upstream_failed', end))
-    signal.addEventListener('abort', onAbort)
-    this.#onEnded.add(onEnded)
-    this.#watch.heartbeat.ping(this.now(), resolve)
-    return promise.finally(() => {
-      signal.removeEventListener('abort', onAbort)
-      this.#onEnded.delete(onEnded)
-    })
+    return this.#watch.heartbeat.ask(this.now(), signal)
   }
 
   /** Takes no new requests, lets those that run finish, then ends; ends at once when the signal aborts. */
@@ -158,20 +111,19 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
     if (!this.#isLeaving) {
       this.#isLeaving = true
       this.#intake.close()
-      this.writer.goAway({ code: GO_AWAY_CODES.draining, lastStream: this.#intake.lastStream })
-      this.flushSoon()
+      this.outbox.writer.goAway({ code: GO_AWAY_CODES.draining, lastStream: this.#intake.lastStream })
+      this.outbox.flushSoon()
     }
     const { promise, resolve } = Promise.withResolvers<void>()
-    this.#onEnded.add(() => resolve())
-    const onAbort = (): void => this.close()
-    signal.addEventListener('abort', onAbort)
+    this.#onEnded.push(resolve)
+    signal.addEventListener('abort', this.close)
     if (signal.aborted) this.close()
     else this.#closeWhenDone()
-    return promise.finally(() => signal.removeEventListener('abort', onAbort))
+    return promise.finally(() => signal.removeEventListener('abort', this.close))
   }
 
   /** Ends now; what runs fails. */
-  close(): void {
+  readonly close = (): void => {
     this.#finish({ kind: 'closed' })
   }
 
@@ -185,20 +137,13 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
   drained(): void {
     if (this.#end !== undefined) return
     this.#watch.drained()
-    if (this.#pongToken !== undefined) this.writer.ping('pong', this.#pongToken)
-    this.#pongToken = undefined
-    this.#outbox.drained()
+    this.outbox.drained()
   }
 
   closed(error: unknown): void {
     this.#timer.cancel()
     if (this.#end !== undefined) return
-    const isDone = error === undefined && this.#exchanges.size === 0 && this.#waiting.size === 0
-    this.#finish(isDone ? { kind: 'closed' } : { kind: 'lost', cause: error })
-  }
-
-  get writer(): FrameWriter {
-    return this.#outbox.writer
+    this.#finish(error === undefined && this.#isIdle ? { kind: 'closed' } : { kind: 'lost', cause: error })
   }
 
   get peerWindowBytes(): number {
@@ -209,27 +154,14 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
     return this.#deps.clock.monotonic()
   }
 
-  flushSoon(): void {
-    this.#outbox.flushSoon()
-  }
-
-  enqueue(exchange: Exchange): void {
-    this.#outbox.enqueue(exchange)
-  }
-
   finished(exchange: Exchange): void {
     this.#exchanges.remove(exchange)
-    if (exchange instanceof SentRequest) {
-      this.#inFlight -= 1
-      this.#waiting.delete(exchange)
-    }
+    if (exchange instanceof SentRequest) this.#requests.finished(exchange)
     this.#closeWhenDone()
   }
 
-  #open(sent: SentRequest): void {
-    if (!sent.open(this.#nextStream)) return
-    if (!sent.isOver) this.#exchanges.add(sent)
-    this.#nextStream += 2
+  get #isIdle(): boolean {
+    return this.#exchanges.size === 0 && this.#requests.open === 0
   }
 
   #onFrame(frame: Decoded): void {
@@ -246,11 +178,8 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
         return this.#gotOpen(frame)
       case 'refused':
         return this.#gotRefused(frame)
-      case 'head': {
-        const exchange = this.#find(frame.stream)
-        if (exchange instanceof ServedRequest) return this.#protocolFault('stream_unknown')
-        return (exchange as SentRequest | undefined)?.gotHead(frame.status, frame.headers, frame.isLast)
-      }
+      case 'head':
+        return this.#findSent(frame.stream)?.gotHead(frame.status, frame.headers, frame.isLast)
       case 'body':
         if (frame.bytes.length === 0 && !frame.isLast) this.#countIdle()
         return this.#find(frame.stream)?.gotBody(frame.bytes, frame.isLast)
@@ -263,7 +192,7 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
         return undefined
       case 'ping':
         this.#countIdle()
-        return this.#sendPong(frame.token)
+        return this.outbox.pong(frame.token)
       case 'pong':
         this.#countIdle()
         return this.#watch.heartbeat.pong(frame.token, this.now())
@@ -277,20 +206,13 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
   }
 
   #gotHello(theirs: HelloFrame): void {
-    const ours = this.#versions
+    const { least, most } = theirs
     this.#hello = theirs
     this.#watch.gotHello()
-    if (Math.min(ours.most, theirs.most) < Math.max(ours.least, theirs.least)) {
-      const { least, most } = theirs
-      return this.#finish({ kind: 'version', ours, theirs: { least, most } })
-    }
-    let room = theirs.openRequests
-    for (const sent of this.#waiting) {
-      this.#waiting.delete(sent)
-      if (room-- > 0) this.#open(sent)
-      else sent.gotReset('refused')
-    }
-    this.flushSoon()
+    if (commonVersion(this.#versions, theirs) === undefined)
+      return this.#finish({ kind: 'version', ours: this.#versions, theirs: { least, most } })
+    this.#requests.gotHello(theirs.openRequests)
+    this.outbox.flushSoon()
   }
 
   #gotOpen(frame: OpenFrame): void {
@@ -302,23 +224,17 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
 
   /** An open or head frame with bounds that are right and contents that are not. */
   #gotRefused({ stream, refusal }: RefusedFrame): void {
-    if (refusal.type === FRAME_TYPES.open) {
-      if (!this.#intake.number(stream)) return this.#protocolFault('stream_order')
-      this.#intake.refuse(stream, 'malformed')
-      if (this.#watch.refused()) this.#finish({ kind: 'flood' })
-      return
-    }
-    const exchange = this.#find(stream)
-    if (exchange instanceof SentRequest) exchange.malformed()
-    else if (exchange !== undefined) this.#protocolFault('stream_unknown')
+    if (refusal.type !== FRAME_TYPES.open) return this.#findSent(stream)?.malformed()
+    if (!this.#intake.number(stream)) return this.#protocolFault('stream_order')
+    this.#intake.refuse(stream, 'malformed')
+    if (this.#watch.refused()) this.#finish({ kind: 'flood' })
   }
 
   #gotGoAway({ code, lastStream }: GoAwayFrame): void {
     const why = goAwayNameOfCode(code)
     if (why !== 'draining') return this.#finish({ kind: 'sent-away', why })
     this.#isPeerLeaving = true
-    for (const exchange of this.#exchanges.values())
-      if (exchange.stream > lastStream && exchange instanceof SentRequest) exchange.gotReset('refused')
+    this.#requests.gotGoAway(lastStream)
     this.#closeWhenDone()
   }
 
@@ -326,22 +242,16 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
   #find(stream: number): Exchange | undefined {
     const exchange = this.#exchanges.get(stream)
     if (exchange !== undefined) return exchange
-    const isOurs = stream % 2 === this.#nextStream % 2 && stream < this.#nextStream
-    if (!isOurs && !this.#intake.knows(stream)) this.#protocolFault('stream_unknown')
+    if (!this.#requests.knows(stream) && !this.#intake.knows(stream)) this.#protocolFault('stream_unknown')
     return undefined
   }
 
-  #sendPing(token: number): void {
-    this.writer.ping('ping', token)
-    this.flushSoon()
-  }
-
-  #sendPong(token: number): void {
-    if (this.#outbox.isBlocked) this.#pongToken = token
-    else {
-      this.writer.ping('pong', token)
-      this.flushSoon()
-    }
+  /** The same for frames that only answers have. */
+  #findSent(stream: number): SentRequest | undefined {
+    const exchange = this.#find(stream)
+    if (exchange === undefined || exchange instanceof SentRequest) return exchange
+    this.#protocolFault('stream_unknown')
+    return undefined
   }
 
   #countIdle(): void {
@@ -350,7 +260,7 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
 
   readonly #onTick = (): void => {
     const now = this.now()
-    const end = this.#watch.tick(now, this.#outbox.isBlocked)
+    const end = this.#watch.tick(now, this.outbox.isBlocked)
     if (end !== undefined) return this.#finish(end)
     for (const exchange of this.#exchanges.values())
       if (exchange instanceof ServedRequest && exchange.stalledMs(now) >= limit('drainTimeoutMs')) exchange.stalled()
@@ -358,8 +268,7 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
   }
 
   #closeWhenDone(): void {
-    const isDone = this.#exchanges.size === 0 && this.#waiting.size === 0
-    if (isDone && (this.#isLeaving || this.#isPeerLeaving)) this.#finish({ kind: 'closed' })
+    if (this.#isIdle && (this.#isLeaving || this.#isPeerLeaving)) this.#finish({ kind: 'closed' })
   }
 
   #protocolFault(what: ProtocolFault): void {
@@ -371,17 +280,18 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
     this.#end = end
     this.#decoder.stop()
     this.#timer.cancel()
-    for (const exchange of [...this.#exchanges.values(), ...this.#waiting]) exchange.sessionEnded(end)
+    for (const exchange of [...this.#exchanges.values(), ...this.#requests.waiting]) exchange.sessionEnded(end)
     if (end.kind !== 'lost') this.#leave(end)
-    for (const told of this.#onEnded) told(end)
+    this.#watch.heartbeat.fail(sessionError('upstream_failed', end))
+    for (const told of this.#onEnded) told()
     this.#deps.onEnd(end)
   }
 
   /** The last frame says why; a transport that cannot deliver it in time is cut. */
   #leave(end: SessionEnd): void {
     const { duplex, clock } = this.#deps
-    this.writer.goAway({ code: GO_AWAY_CODES[goAwayNameOf(end)], lastStream: this.#intake.lastStream })
-    this.#outbox.close()
+    this.outbox.writer.goAway({ code: GO_AWAY_CODES[goAwayNameOf(end)], lastStream: this.#intake.lastStream })
+    this.outbox.close()
     duplex.close()
     this.#timer = clock.after(limit('meshCloseMs'), () =>
       duplex.abort(new HeddleError('timeout', 'the peer reads nothing')),
