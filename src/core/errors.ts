@@ -37,6 +37,7 @@ export const ERROR_CODES = {
   // Our side.
   internal: { status: 500, type: 'server_error', retry: 'later' },
   upstream_failed: { status: 502, type: 'server_error', retry: 'next-candidate' },
+  peer_unreachable: { status: 502, type: 'server_error', retry: 'next-candidate' },
   upstream_interrupted: { status: 502, type: 'stream_interrupted', retry: 'next-candidate' },
   no_capacity: { status: 503, type: 'service_unavailable', retry: 'later' },
   no_route: { status: 503, type: 'service_unavailable', retry: 'later' },
