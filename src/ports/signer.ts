@@ -11,8 +11,8 @@ export interface Signer extends SigningKey {
 }
 
 /**
- * Every implementation promises (test/contracts/signer.contract.ts checks it): `verify` never throws; it is false for a signature that is not
- * 64 bytes, for an S that is not below the order of the base point, and for a key that `parsePublicKey` refuses.
+ * Every implementation promises (test/contracts/signer.contract.ts checks it): `verify` never throws; it is false for a signature that
+ * `isStrictSignature` refuses and for a key that `parsePublicKey` refuses.
  */
 export interface Verifier extends SignatureScheme {
   verify(publicKey: PublicKey, message: Uint8Array, signature: Uint8Array): boolean

@@ -16,7 +16,8 @@ export class Ed25519Signer implements Signer {
 
   /** @throws RangeError where `privateKey` is of another algorithm */
   constructor(privateKey: KeyObject) {
-    const publicKey = parsePublicKey(rawPublicKeyOf(privateKey))
+    const isEd25519 = privateKey.asymmetricKeyType === 'ed25519'
+    const publicKey = isEd25519 ? parsePublicKey(rawPublicKeyOf(privateKey)) : undefined
     if (publicKey === undefined) throw new RangeError('not an Ed25519 key')
     this.publicKey = publicKey
     this.#privateKey = privateKey

@@ -44,6 +44,8 @@ export function readSealedKey(bytes: Uint8Array): Checked<SealedKey> {
   if (logN < 1 || r < 1 || p < 1 || p > MAX_PARALLEL || memoryOf({ logN, r }) > limit('scryptBytes')) {
     reader.refuse('it would take too much to open')
   }
+  // RFC 7914 §2.
+  if (logN >= 16 * r) reader.refuse('its costs are impossible')
   return reader.finish(() => publicKey && { publicKey, logN, r, p, salt, nonce, sealed })
 }
 

@@ -7,8 +7,7 @@ import { type Checked, type IdentityRefusal, malformed, ok } from './refusal.ts'
 /** Keys from here on are for later versions: a reader that does not know one keeps it. */
 export const FIRST_EXTENSION_KEY = 32
 /** Control characters and those that turn or hide text. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const UNSHOWABLE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/
+const UNSHOWABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u
 
 /** Reads a map whose keys below 32 are all known to the caller. Getters give a harmless value after the first mistake. */
 export class FieldReader {

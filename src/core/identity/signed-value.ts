@@ -33,7 +33,7 @@ export interface SigningKey {
 
 /** The two computations that checks need. */
 export interface SignatureScheme {
-  /** Strict: false for small-order keys, signatures of another length, and S that is not canonical. */
+  /** Strict: false for keys that `parsePublicKey` refuses and for signatures that `isStrictSignature` refuses. */
   verify(publicKey: PublicKey, message: Uint8Array, signature: Uint8Array): boolean
   sha256(bytes: Uint8Array): Uint8Array
 }
