@@ -19,7 +19,8 @@ export class MemoryDuplex implements Duplex {
   readonly peer: NodeId
   readonly #link: MemoryLink
   readonly #highWaterBytes: number
-  #other: MemoryDuplex | undefined
+  /** The other end; itself only until `pair` has made both. */
+  #other: MemoryDuplex = this
   #events: ByteDuplexEvents | undefined
   /** What happened before `start`. */
   #early: ((events: ByteDuplexEvents) => void)[] = []
@@ -59,7 +60,7 @@ export class MemoryDuplex implements Duplex {
       return
     }
     // The other end's link leads here, so what it carries from now on comes after this.
-    this.#other?.#link.carry(0, () => {
+    this.#other.#link.carry(0, () => {
       this.#events = events
       for (const event of [...early, ...this.#early]) event(events)
       this.#early = []
@@ -72,7 +73,7 @@ export class MemoryDuplex implements Duplex {
     this.#travellingBytes += bytes
     if (this.#travellingBytes >= this.#highWaterBytes) this.#isFull = true
     this.#link.carry(bytes, () => {
-      for (const chunk of chunks) this.#other?.#tell((events) => events.received(chunk))
+      for (const chunk of chunks) this.#other.#tell((events) => events.received(chunk))
       this.#arrived(bytes)
     })
     return !this.#isFull
@@ -82,7 +83,7 @@ export class MemoryDuplex implements Duplex {
     if (this.#state !== 'open') return
     this.#state = 'closing'
     this.#link.carry(0, () => {
-      this.#other?.#close(undefined)
+      this.#other.#close(undefined)
       this.#close(undefined)
     })
   }
@@ -92,7 +93,7 @@ export class MemoryDuplex implements Duplex {
     this.#state = 'closing'
     const reset = new HeddleError('upstream_failed', 'the other end reset the stream')
     this.#link.carry(0, () => {
-      this.#other?.#close(reset)
+      this.#other.#close(reset)
       this.#close(error)
     })
   }

@@ -63,7 +63,7 @@ export class FrameDecoder {
     while (!this.#stopped) {
       if (this.#missing === -1) {
         at = this.#readHeader(bytes, at)
-        if (this.#missing === -1) break
+        if (this.#missing === -1 || this.#stopped) break
       }
       const end = Math.min(bytes.length, at + this.#missing)
       if (at === end && this.#missing > 0) break
