@@ -3,10 +3,10 @@ import { encodeCanonical } from '../identity/canonical.ts'
 import { limit } from '../limits.ts'
 import type { ModelOffer } from '../routing/candidate.ts'
 import type { NodeDescription, NodeService } from './node-record.ts'
-import { serviceFields } from './record-service.ts'
+import { descriptionFields } from './record-codec.ts'
 
-/** What the rest of a record takes at most: certificate, addresses, hardware and signature come on top of this. */
-const OTHER_BYTES = 400
+/** Key, network, numbers and signature, with what wraps them. */
+const OTHER_BYTES = 220
 
 export interface Fitted {
   readonly description: NodeDescription
@@ -14,49 +14,64 @@ export interface Fitted {
   readonly omittedModels: number
 }
 
-/** Leaves out no more than needed. */
+/** Leaves out no more models than needed; the description must be sound. */
 export function fitDescription(description: NodeDescription): Fitted {
-  const bare = { ...description, services: [] }
-  const room =
-    limit('recordBytes') - OTHER_BYTES - description.certificate.length - encodeCanonical(textsOf(bare)).length
-  const whole = withModels(description.services, limit('recordModels'))
-  if (sizeOf(whole.services) <= room) {
-    return { description: { ...description, services: whole.services }, omittedModels: whole.omitted }
-  }
-  const plain = description.services.map((service) => ({ ...service, offers: service.offers.map(withoutDetails) }))
-  let fits = 0
+  const wanted = modelsOf(description)
+  const whole = withModels(description, limit('recordModels'))
+  if (fits(whole)) return { description: whole, omittedModels: wanted - modelsOf(whole) }
+  const plain = { ...description, services: description.services.map(withoutDetails) }
+  let least = 0
   let tooMany = limit('recordModels') + 1
-  while (tooMany - fits > 1) {
-    const middle = Math.floor((fits + tooMany) / 2)
-    if (sizeOf(withModels(plain, middle).services) <= room) fits = middle
+  while (tooMany - least > 1) {
+    const middle = Math.floor((least + tooMany) / 2)
+    if (fits(withModels(plain, middle))) least = middle
     else tooMany = middle
   }
-  const fitted = withModels(plain, fits)
-  return { description: { ...description, services: fitted.services }, omittedModels: fitted.omitted }
+  const fitted = shortened(withModels(plain, least))
+  return { description: fitted, omittedModels: wanted - modelsOf(fitted) }
 }
 
-function withoutDetails({ id, endpoints, accepts, contextTokens, quantisation, vision }: ModelOffer): ModelOffer {
+/** Nobody's node needs this: hundreds of groups or addresses of the greatest length. */
+function shortened(description: NodeDescription): NodeDescription {
+  let shorter = description
+  for (let most = limit('recordGroups'); most > 0 && !fits(shorter); most = Math.floor(most / 2)) {
+    const services = description.services
+      .slice(0, most)
+      .map((service) => ({ ...service, groups: service.groups.slice(0, most) }))
+    shorter = {
+      ...description,
+      services,
+      addresses: description.addresses.slice(0, most),
+      tiers: description.tiers.slice(0, most),
+      hardware: undefined,
+    }
+  }
+  return shorter
+}
+
+function fits(description: NodeDescription): boolean {
+  return encodeCanonical(descriptionFields(description)).length + OTHER_BYTES <= limit('recordBytes')
+}
+
+function modelsOf({ services }: NodeDescription): number {
+  return services.reduce((sum, { offers }) => sum + offers.length, 0)
+}
+
+function withoutDetails(service: NodeService): NodeService {
+  return { ...service, offers: service.offers.map(plainOffer) }
+}
+
+function plainOffer({ id, endpoints, accepts, contextTokens, quantisation, vision }: ModelOffer): ModelOffer {
   return { id, endpoints, accepts, createdSeconds: 0, ownedBy: '', contextTokens, quantisation, vision }
 }
 
-/** The services with at most `most` models, shared out in their order. */
-function withModels(services: readonly NodeService[], most: number) {
+/** At most `most` models, shared out in the order of the services. */
+function withModels(description: NodeDescription, most: number): NodeDescription {
   let left = most
-  let omitted = 0
-  const kept = services.map((service) => {
+  const services = description.services.map((service) => {
     const offers = service.offers.slice(0, left)
     left -= offers.length
-    omitted += service.offers.length - offers.length
     return { ...service, offers }
   })
-  return { services: kept, omitted }
-}
-
-function sizeOf(services: readonly NodeService[]): number {
-  return encodeCanonical(services.map(serviceFields)).length
-}
-
-function textsOf({ name, addresses, tiers, version, directUrl = '', hardware }: NodeDescription) {
-  const accelerators = (hardware?.accelerators ?? []).flatMap((each) => [each.name, each.memoryBytes])
-  return [name, directUrl, version, ...addresses, ...tiers, ...accelerators]
+  return { ...description, services }
 }

@@ -27,7 +27,7 @@ import {
   REGION_ORIGINS,
   type SignedRecord,
 } from './node-record.ts'
-import { nestedIn, recordText, textList } from './record-fields.ts'
+import { isDirectUrl, isRegionName, nestedIn, recordText, textList } from './record-fields.ts'
 import type { ParseRefusal } from './record-refusal.ts'
 import { parseService, serviceFields } from './record-service.ts'
 
@@ -88,16 +88,23 @@ export function verifyRecord(
  * 18 least and 19 most protocol version, 20 services.
  */
 function recordFields(publicKey: PublicKey, description: NodeDescription, numbers: RecordNumbers): CanonicalMap {
-  const { region, hardware } = description
-  return fieldsOf({
+  const own = fieldsOf({
     0: VERSION,
     1: publicKey,
-    2: description.certificate,
     3: parseHex(numbers.network),
     4: numbers.incarnation,
     5: numbers.seq,
     6: numbers.signedAt,
     7: numbers.leaseMs,
+  })
+  return new Map([...own, ...descriptionFields(description)])
+}
+
+/** The part of a record's fields that its node describes. */
+export function descriptionFields(description: NodeDescription): CanonicalMap {
+  const { region, hardware } = description
+  return fieldsOf({
+    2: description.certificate,
     8: description.name,
     9: description.roles,
     10: description.addresses,
@@ -125,7 +132,7 @@ function parseRecord(value: CanonicalValue, peerOf: (key: PublicKey) => NodeId) 
   const roleTexts = textList(fields, 9, MAX_ROLES)
   const addresses = textList(fields, 10, limit('recordAddresses'))
   const directUrl = fields.has(11) ? recordText(fields, 11) : undefined
-  if (directUrl !== undefined && !/^https?:\/\/[^\s@]+$/.test(directUrl)) fields.refuse('not an HTTP address')
+  if (directUrl !== undefined && !isDirectUrl(directUrl)) fields.refuse('not an HTTP address')
   const region = regionOf(fields)
   const country = fields.has(14) ? recordText(fields, 14) : undefined
   if (country !== undefined && !/^[A-Z]{2}$/.test(country)) fields.refuse('not a country code')
@@ -180,7 +187,7 @@ function regionOf(fields: FieldReader): NodeRegion | undefined {
   if (!fields.has(12)) return undefined
   const name = recordText(fields, 12)
   const origin = REGION_ORIGINS[fields.uint(13)]
-  if (!/^[a-z0-9][a-z0-9-]{0,31}$/.test(name) || origin === undefined) fields.refuse('not a region')
+  if (!isRegionName(name) || origin === undefined) fields.refuse('not a region')
   return { name, origin: origin ?? 'detected' }
 }
 

@@ -40,5 +40,18 @@ const UNSHOWABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u
 /** Whether a record may hold `text` as an id, address or group. */
 export function isRecordText(text: string): boolean {
   if (text === '' || text.length > limit('recordTextCharacters')) return false
-  return text === text.trim() && !UNSHOWABLE.test(text) && text === text.normalize('NFC')
+  return text.isWellFormed() && text === text.trim() && !UNSHOWABLE.test(text) && text === text.normalize('NFC')
+}
+
+export function isParameterName(text: string): boolean {
+  return /^[\w.-]{1,64}$/.test(text)
+}
+
+/** An HTTP address without credentials. */
+export function isDirectUrl(text: string): boolean {
+  return isRecordText(text) && /^https?:\/\/[^\s@]+$/.test(text)
+}
+
+export function isRegionName(text: string): boolean {
+  return /^[a-z0-9][a-z0-9-]{0,31}$/.test(text)
 }

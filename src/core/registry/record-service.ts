@@ -6,7 +6,7 @@ import { type FieldReader, fieldsOf } from '../identity/field-reader.ts'
 import { limit } from '../limits.ts'
 import type { AcceptedParameters, Endpoint, ModelOffer, RuntimeState } from '../routing/candidate.ts'
 import type { NodeService, ServiceLoad } from './node-record.ts'
-import { nestedIn, recordText, textList } from './record-fields.ts'
+import { isParameterName, nestedIn, recordText, textList } from './record-fields.ts'
 
 const STATES: readonly RuntimeState[] = ['starting', 'ready', 'unhealthy', 'stopped']
 /** One bit each, in this order. */
@@ -143,11 +143,7 @@ function parameterList(fields: FieldReader, value: CanonicalValue): AcceptedPara
   }
   const [isOnly, ...names] = value as readonly CanonicalValue[]
   const texts = names.filter((name) => typeof name === 'string')
-  if (
-    typeof isOnly !== 'boolean' ||
-    texts.length !== names.length ||
-    texts.some((name) => !/^[\w.-]{1,64}$/.test(name))
-  ) {
+  if (typeof isOnly !== 'boolean' || texts.length !== names.length || !texts.every(isParameterName)) {
     fields.refuse('not a parameter list')
   }
   return { mode: isOnly === true ? 'only' : 'all-but', names: texts }

@@ -55,12 +55,14 @@ const DUPLICATE: Outcome = { kind: 'duplicate' }
 
 export class Registry {
   readonly table: RegistryTable
+  readonly self: NodeId
   readonly #deps: RegistryDeps
   readonly #verified = new VerifiedSignatures(limit('verifiedItems'))
   #sweptAt: MonotonicMs | undefined
 
   constructor(deps: RegistryDeps) {
     this.#deps = deps
+    this.self = deps.self
     this.table = new RegistryTable(deps.quotas ?? defaultQuotas())
   }
 
