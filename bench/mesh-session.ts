@@ -26,6 +26,7 @@ function link(): MemoryLink {
         for (const each of due) each()
       })
     },
+    soon: setImmediate,
   }
 }
 

@@ -1,19 +1,27 @@
-/** Both ends of a byte stream in one process; how long bytes travel is the link's business. */
+/** Both ends of a byte stream in one process; how long bytes travel, and whether, is the link's business. */
 import { HeddleError } from '../../core/errors.ts'
 import type { NodeId } from '../../core/ids.ts'
 import type { ByteDuplexEvents } from '../../core/mesh/byte-duplex.ts'
 import type { Duplex } from '../../ports/duplex.ts'
 
-/** One direction of a stream. */
+/** One direction of a stream. Neither method ever runs a task from within its own call. */
 export interface MemoryLink {
-  /** Runs `task` at the other end, after every task that was given before it, and never from within this call. */
+  /** Runs `task` at the other end, after every task that was given to it before. */
   carry(bytes: number, task: () => void): void
+  /** Runs `task` at this end, soon. */
+  soon(task: () => void): void
+  /** How bytes that were sent together come apart on their way. */
+  piecesOf?(chunk: Uint8Array): readonly Uint8Array[]
+}
+
+export interface MemoryEnd {
+  readonly id: NodeId
+  /** Carries what this end sends. */
+  readonly link: MemoryLink
 }
 
 /** As much as a socket buffer holds. */
 const HIGH_WATER_BYTES = 256 * 1024
-
-type State = 'open' | 'closing' | 'closed'
 
 export class MemoryDuplex implements Duplex {
   readonly peer: NodeId
@@ -26,7 +34,8 @@ export class MemoryDuplex implements Duplex {
   #early: ((events: ByteDuplexEvents) => void)[] = []
   #travellingBytes = 0
   #isFull = false
-  #state: State = 'open'
+  /** `ending`: closed or aborted by this side, which has not been told of it yet. */
+  #state: 'open' | 'ending' | 'closed' = 'open'
 
   private constructor(peer: NodeId, link: MemoryLink, highWaterBytes: number) {
     this.peer = peer
@@ -34,10 +43,10 @@ export class MemoryDuplex implements Duplex {
     this.#highWaterBytes = highWaterBytes
   }
 
-  /** The two ends of a stream between `a` and `b`; each link carries what the end of that name sends. */
+  /** The two ends of a stream between `a` and `b`. */
   static pair(
-    a: { readonly id: NodeId; readonly link: MemoryLink },
-    b: { readonly id: NodeId; readonly link: MemoryLink },
+    a: MemoryEnd,
+    b: MemoryEnd,
     { highWaterBytes = HIGH_WATER_BYTES }: { readonly highWaterBytes?: number } = {},
   ): readonly [atA: MemoryDuplex, atB: MemoryDuplex] {
     const atA = new MemoryDuplex(b.id, a.link, highWaterBytes)
@@ -52,18 +61,18 @@ export class MemoryDuplex implements Duplex {
     return this.#travellingBytes
   }
 
+  get isClosed(): boolean {
+    return this.#state === 'closed'
+  }
+
   start(events: ByteDuplexEvents): void {
-    const early = this.#early
-    this.#early = []
-    if (early.length === 0) {
+    if (this.#early.length === 0) {
       this.#events = events
       return
     }
-    // The other end's link leads here, so what it carries from now on comes after this.
-    this.#other.#link.carry(0, () => {
+    this.#link.soon(() => {
       this.#events = events
-      for (const event of [...early, ...this.#early]) event(events)
-      this.#early = []
+      for (const event of this.#early.splice(0)) event(events)
     })
   }
 
@@ -73,7 +82,9 @@ export class MemoryDuplex implements Duplex {
     this.#travellingBytes += bytes
     if (this.#travellingBytes >= this.#highWaterBytes) this.#isFull = true
     this.#link.carry(bytes, () => {
-      for (const chunk of chunks) this.#other.#tell((events) => events.received(chunk))
+      for (const chunk of chunks)
+        for (const piece of this.#link.piecesOf?.(chunk) ?? [chunk])
+          this.#other.#tell((events) => events.received(piece))
       this.#arrived(bytes)
     })
     return !this.#isFull
@@ -81,26 +92,31 @@ export class MemoryDuplex implements Duplex {
 
   close(): void {
     if (this.#state !== 'open') return
-    this.#state = 'closing'
+    this.#state = 'ending'
     this.#link.carry(0, () => {
-      this.#other.#close(undefined)
-      this.#close(undefined)
+      this.#other.cut(undefined)
+      this.cut(undefined)
     })
   }
 
   abort(error: unknown): void {
     if (this.#state === 'closed') return
-    this.#state = 'closing'
-    const reset = new HeddleError('upstream_failed', 'the other end reset the stream')
-    this.#link.carry(0, () => {
-      this.#other.#close(reset)
-      this.#close(error)
-    })
+    this.#state = 'ending'
+    this.#link.soon(() => this.cut(error))
+    this.#link.carry(0, () => this.#other.cut(new HeddleError('upstream_failed', 'the other end reset the stream')))
   }
 
-  /** The end as it is felt when the network breaks the stream: at this end only, at once. */
+  /** Ends this end now, as the network does it. */
   cut(error: unknown): void {
-    this.#close(error)
+    if (this.#state === 'closed') return
+    this.#tell((events) => events.closed(error))
+    this.#state = 'closed'
+  }
+
+  /** Ends this end without telling anybody: its process is gone. */
+  vanish(): void {
+    this.#state = 'closed'
+    this.#early = []
   }
 
   #arrived(bytes: number): void {
@@ -108,12 +124,6 @@ export class MemoryDuplex implements Duplex {
     if (!this.#isFull || this.#travellingBytes * 2 > this.#highWaterBytes) return
     this.#isFull = false
     if (this.#state === 'open') this.#tell((events) => events.drained())
-  }
-
-  #close(error: unknown): void {
-    if (this.#state === 'closed') return
-    this.#tell((events) => events.closed(error))
-    this.#state = 'closed'
   }
 
   #tell(event: (events: ByteDuplexEvents) => void): void {

@@ -71,6 +71,11 @@ export abstract class Exchange implements IncomingBodyOwner, OutgoingBodyOwner, 
     return this.#gotLast
   }
 
+  /** Bytes of the body that were read from its source and not sent. */
+  protected get unsentBytes(): number {
+    return this.#outgoing?.waitingBytes ?? 0
+  }
+
   /** Gives the exchange its place on the wire. */
   protected begin(stream: number): void {
     this.#stream = stream
@@ -118,9 +123,9 @@ export abstract class Exchange implements IncomingBodyOwner, OutgoingBodyOwner, 
       writer.body(this.#stream, piece, body.isDone)
     }
     this.#credit += room
-    if (!body.isDone) return body.waitingBytes > 0
-    this.#endSending()
-    return false
+    if (body.isDone) this.#endSending()
+    else if (body.waitingBytes === 0) this.sentWhatWaited()
+    return body.waitingBytes > 0
   }
 
   /** How long the peer has given no credit although bytes wait. */
@@ -158,6 +163,8 @@ export abstract class Exchange implements IncomingBodyOwner, OutgoingBodyOwner, 
   protected abstract overCredit(): void
   /** The peer sent everything. */
   protected abstract receivedLast(): void
+  /** Nothing of the body waits now; more may come. */
+  protected sentWhatWaited(): void {}
   /** This side sent everything. */
   protected abstract sentEverything(): void
   abstract bodyStopped(): void

@@ -7,6 +7,7 @@ const AHEAD_BYTES = limit('meshAheadBytes')
 export interface OutgoingBodyOwner {
   /** There is something to take, or the end was found. */
   bodyReady(): void
+  /** The source broke; what was read before still waits to be taken. */
   bodyFailed(error: unknown): void
 }
 
@@ -20,6 +21,7 @@ export class OutgoingBody {
   #waitingBytes = 0
   #isReading = false
   #ended = false
+  #failed = false
   #stopped = false
 
   constructor(owner: OutgoingBodyOwner, body: Uint8Array | MessageBody | undefined) {
@@ -41,9 +43,9 @@ export class OutgoingBody {
     return this.#waitingBytes
   }
 
-  /** Everything was taken, and nothing comes any more. */
+  /** Everything was taken, and the source ended well. */
   get isDone(): boolean {
-    return this.#ended && this.#waitingBytes === 0
+    return this.#ended && this.#waitingBytes === 0 && !this.#failed
   }
 
   /** The next piece, at most `maxBytes`; call it only while bytes wait. */
@@ -98,7 +100,7 @@ export class OutgoingBody {
     this.#isReading = false
     if (this.#stopped) return
     this.#ended = true
-    this.stop()
+    this.#failed = true
     this.#owner.bodyFailed(error)
   }
 

@@ -19,6 +19,7 @@ export class ServedRequest<Signal extends CancelSignal> extends Exchange {
   /** The promise of the server has come to its end. */
   #isAnswered = false
   #isSettled = false
+  #failure: { readonly error: unknown } | undefined
 
   /** @param onSettled called once, when the server of the request has let go of it: its place is free only then */
   constructor(host: ExchangeHost, open: OpenFrame, handle: CancelHandle<Signal>, onSettled: () => void) {
@@ -56,8 +57,14 @@ export class ServedRequest<Signal extends CancelSignal> extends Exchange {
     this.#leave(new HeddleError('client_closed', 'the peer does not read the answer'), 'stalled')
   }
 
+  /** What the server gave before it failed still goes out. */
   bodyFailed(error: unknown): void {
-    this.#leave(error, resetNameOf(error))
+    this.#failure = { error }
+    if (this.unsentBytes === 0) this.sentWhatWaited()
+  }
+
+  protected override sentWhatWaited(): void {
+    if (this.#failure !== undefined) this.#leave(this.#failure.error, resetNameOf(this.#failure.error))
   }
 
   /** The server does not read the rest of the request; the peer's credit runs out, which holds it until the answer ends. */
@@ -92,7 +99,7 @@ export class ServedRequest<Signal extends CancelSignal> extends Exchange {
 
   readonly #onFailure = (error: unknown): void => {
     this.#isAnswered = true
-    this.bodyFailed(error)
+    this.#leave(error, resetNameOf(error))
     this.#settled()
   }
 
