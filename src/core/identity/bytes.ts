@@ -1,6 +1,7 @@
 /** Byte arrays: joined, compared, and written as hexadecimal or base64url text. */
 
-const HEX = '0123456789abcdef'
+/** The 256 pairs of hexadecimal digits. */
+const PAIRS: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
@@ -33,16 +34,16 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
 /** Two lower-case hexadecimal digits a byte. */
 export function hexOf(bytes: Uint8Array): string {
   let text = ''
-  for (const byte of bytes) text += HEX.charAt(byte >> 4) + HEX.charAt(byte & 15)
+  for (const byte of bytes) text += PAIRS[byte]
   return text
 }
 
 /** The bytes of lower-case hexadecimal digits; undefined where `text` is anything else. */
 export function parseHex(text: string): Uint8Array | undefined {
   if (text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text)) return undefined
-  return Uint8Array.from({ length: text.length / 2 }, (_, index) =>
-    Number.parseInt(text.slice(index * 2, index * 2 + 2), 16),
-  )
+  const bytes = new Uint8Array(text.length / 2)
+  for (let at = 0; at < bytes.length; at += 1) bytes[at] = Number.parseInt(text.slice(at * 2, at * 2 + 2), 16)
+  return bytes
 }
 
 /** Base64url without padding (RFC 4648 §5). */

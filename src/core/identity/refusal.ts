@@ -50,9 +50,9 @@ export function refusalText(refusal: IdentityRefusal): string {
     case 'bad_signature':
       return 'its signature is wrong'
     case 'expired':
-      return `it ended ${durationText(refusal.now - refusal.expiredAt)} ago by this machine's clock`
+      return `it ended ${durationText(refusal.now - refusal.expiredAt)} ago by this machine’s clock`
     case 'not_yet_valid':
-      return `it begins in ${durationText(refusal.validFrom - refusal.now)} by this machine's clock; one of the two clocks is wrong`
+      return `it begins in ${durationText(refusal.validFrom - refusal.now)} by this machine’s clock; one of the two clocks is wrong`
     case 'wrong_account':
       return `it belongs to account ${refusal.found}, not ${refusal.expected}`
     case 'wrong_device':
