@@ -1,0 +1,179 @@
+/** Keeps this node connected: to its bootstraps at first, then to some of the nodes it knows, and again to those it lost. */
+import { HeddleError } from '../core/errors.ts'
+import type { NodeId } from '../core/ids.ts'
+import { limit } from '../core/limits.ts'
+import type { Registry } from '../core/registry/registry.ts'
+import type { Timer } from '../ports/clock.ts'
+import { jittered, type MembershipDeps } from './deps.ts'
+import { GoodPeers } from './good-peers.ts'
+
+/** Where the first peers are; asked again in every round that needs it, as an HTTP endpoint may list others by then. */
+export type BootstrapSource = (options: { readonly signal: AbortSignal }) => Promise<readonly string[]>
+
+export interface BootstrapView {
+  /** Addresses that were to be dialled in the last round; 0 where none are configured. */
+  readonly addresses: number
+  /** Rounds in a row without any connection. */
+  readonly failedRounds: number
+  /** Why the last dial failed, for people; empty after a success. */
+  readonly reason: string
+}
+
+interface Target {
+  readonly peer: NodeId | undefined
+  readonly addresses: readonly string[]
+}
+
+export class Connecting {
+  readonly good = new GoodPeers()
+  readonly #deps: MembershipDeps
+  readonly #registry: Registry
+  readonly #bootstrap: BootstrapSource
+  readonly #stopped = new AbortController()
+  #timer: Timer | undefined
+  #view: BootstrapView = { addresses: 0, failedRounds: 0, reason: '' }
+  #unsubscribe: (() => void) | undefined
+
+  constructor(deps: MembershipDeps, registry: Registry, bootstrap: BootstrapSource) {
+    this.#deps = deps
+    this.#registry = registry
+    this.#bootstrap = bootstrap
+  }
+
+  get view(): BootstrapView {
+    return this.#view
+  }
+
+  start(): void {
+    this.#unsubscribe = this.#deps.gossip.onChange(({ peer }) => this.#remember(peer))
+    void this.#round()
+  }
+
+  stop(): void {
+    this.#timer?.cancel()
+    this.#unsubscribe?.()
+    this.#stopped.abort(new Error('membership has stopped'))
+  }
+
+  async #round(): Promise<void> {
+    const { signal } = this.#stopped
+    const { gossip } = this.#deps
+    for (const peer of gossip.peers()) this.#remember(peer)
+    if (gossip.peers().length === 0) await this.#bootstrapRound({ signal })
+    else {
+      this.#view = { ...this.#view, failedRounds: 0, reason: '' }
+      await this.#dialAll(this.#choose(), { signal })
+    }
+    if (signal.aborted) return
+    this.#timer = this.#deps.clock.after(this.#pauseMs(), () => void this.#round())
+  }
+
+  /** Nobody is connected: everything that might answer is tried, those of last time first. */
+  async #bootstrapRound(options: { readonly signal: AbortSignal }): Promise<void> {
+    const configured = await this.#bootstrap(options).catch((error: unknown) => {
+      this.#view = { ...this.#view, reason: `the list of bootstraps cannot be read: ${reasonOf(error)}` }
+      return []
+    })
+    const targets: readonly Target[] = [
+      ...this.good.all().slice(0, limit('wantedPeers')),
+      ...configured.map((address) => ({ peer: undefined, addresses: [address] })),
+      ...this.#someStale(),
+    ].slice(0, limit('bootstrapAddresses'))
+    const reason = (await this.#dialAll(targets, options)) ?? this.#view.reason
+    const isAlone = this.#deps.gossip.peers().length === 0
+    const failedRounds = isAlone && targets.length > 0 ? this.#view.failedRounds + 1 : 0
+    if (failedRounds === 1)
+      this.#deps.log.warn({ addresses: targets.length, reason }, 'no bootstrap answers; trying again')
+    this.#view = { addresses: targets.length, failedRounds, reason: isAlone ? reason : '' }
+  }
+
+  /** Whom to connect to while there are connections: a few listed nodes up to the wanted number, and one of the lost ones. */
+  #choose(): readonly Target[] {
+    const { gossip } = this.#deps
+    const connected = new Set(gossip.peers())
+    const missing = Math.max(0, limit('wantedPeers') - connected.size)
+    const others = [...this.#registry.table.values()].filter(
+      ({ record }) => record.peer !== this.#registry.self && !connected.has(record.peer) && record.addresses.length > 0,
+    )
+    const chosen = this.#some(others, missing).map(({ record }) => ({ peer: record.peer, addresses: record.addresses }))
+    const lost = this.good
+      .all()
+      .filter(({ peer }) => !connected.has(peer) && this.#registry.table.get(peer)?.status !== 'live')
+    return [...chosen, ...this.#some(lost, 1)]
+  }
+
+  #someStale(): readonly Target[] {
+    const stale = [...this.#registry.table.values()].filter(({ record }) => record.peer !== this.#registry.self)
+    return this.#some(stale, limit('wantedPeers')).map(({ record }) => ({
+      peer: record.peer,
+      addresses: record.addresses,
+    }))
+  }
+
+  /** Dials some at a time until there are enough connections; why the last failure failed. */
+  async #dialAll(targets: readonly Target[], options: { readonly signal: AbortSignal }): Promise<string | undefined> {
+    const left = targets.values()
+    let reason: string | undefined
+    const dialNext = async (): Promise<void> => {
+      for (const target of left) {
+        if (options.signal.aborted || this.#deps.gossip.peers().length > limit('wantedPeers')) return
+        reason = (await this.#dial(target, options)) ?? reason
+      }
+    }
+    // The dialers share one iterator, so each target is dialled once.
+    await Promise.all(Array.from({ length: limit('dialsAtOnce') }, dialNext))
+    return reason
+  }
+
+  /** Why none of the addresses answered; undefined after a success. */
+  async #dial({ peer, addresses }: Target, { signal }: { readonly signal: AbortSignal }): Promise<string | undefined> {
+    const { clock, gossip, log } = this.#deps
+    let reason = 'it has no address'
+    for (const address of addresses) {
+      if (signal.aborted || (peer !== undefined && gossip.peers().includes(peer))) return undefined
+      const late = new AbortController()
+      try {
+        using _ = clock.after(limit('connectTimeoutMs'), () =>
+          late.abort(new HeddleError('timeout', 'no answer in time')),
+        )
+        const reached = await gossip.connect(address, { signal: AbortSignal.any([signal, late.signal]) })
+        this.good.add({ peer: reached, addresses: this.#registry.table.get(reached)?.record.addresses ?? [address] })
+        return undefined
+      } catch (error) {
+        // The next address, peer or round.
+        reason = reasonOf(error)
+        if (!signal.aborted) log.debug({ address, reason }, 'cannot connect')
+      }
+    }
+    return reason
+  }
+
+  #remember(peer: NodeId): void {
+    const record = this.#registry.table.get(peer)?.record
+    if (record !== undefined) this.good.add(record)
+  }
+
+  #pauseMs(): number {
+    const { failedRounds } = this.#view
+    const pauseMs =
+      failedRounds === 0
+        ? limit('connectIntervalMs')
+        : Math.min(limit('bootstrapRetryMaxMs'), limit('bootstrapRetryMinMs') * 2 ** (failedRounds - 1))
+    return jittered(this.#deps.chance, pauseMs)
+  }
+
+  /** Up to `most` of the items, chosen by chance. */
+  #some<T>(items: readonly T[], most: number): readonly T[] {
+    const left = [...items]
+    const chosen: T[] = []
+    while (chosen.length < most && left.length > 0) {
+      const [item] = left.splice(Math.floor(this.#deps.chance.fraction() * left.length), 1)
+      if (item !== undefined) chosen.push(item)
+    }
+    return chosen
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof HeddleError ? error.message : 'it does not answer'
+}

@@ -1,0 +1,39 @@
+/** What a node keeps on disk of the network: the records and the good peers, so that it knows where to go before it has met anyone. */
+import { type CanonicalValue, decodeCanonical, encodeCanonical } from '../core/identity/canonical.ts'
+import { FieldReader, fieldsOf } from '../core/identity/field-reader.ts'
+import type { NodeId } from '../core/ids.ts'
+import { limit } from '../core/limits.ts'
+import type { GoodPeer } from './good-peers.ts'
+
+const VERSION = 1
+
+export interface Snapshot {
+  /** Signed records as they travel. */
+  readonly records: readonly Uint8Array[]
+  /** Best first. */
+  readonly goodPeers: readonly GoodPeer[]
+}
+
+/** Keys: 0 version, 1 records, 2 good peers as lists of id and addresses. */
+export function encodeSnapshot({ records, goodPeers }: Snapshot): Uint8Array {
+  const peers = goodPeers.map(({ peer, addresses }) => [peer, ...addresses])
+  return encodeCanonical(fieldsOf({ 0: VERSION, 1: records, 2: peers }))
+}
+
+/** Undefined where the bytes are no snapshot that this version can read. Records are not looked at. */
+export function parseSnapshot(bytes: Uint8Array): Snapshot | undefined {
+  const decoded = decodeCanonical(bytes, { maxBytes: limit('registryFileBytes') })
+  if (decoded.kind !== 'ok') return undefined
+  const fields = new FieldReader(decoded.value)
+  fields.version(VERSION)
+  const records = fields.list(1, limit('registryRecords')).filter((each) => each instanceof Uint8Array)
+  const goodPeers = fields.list(2, limit('goodPeers')).map(parseGoodPeer)
+  const snapshot = fields.finish(() => ({ records, goodPeers: goodPeers.filter((each) => each !== undefined) }))
+  return snapshot.kind === 'ok' ? snapshot.value : undefined
+}
+
+function parseGoodPeer(value: CanonicalValue): GoodPeer | undefined {
+  const texts = Array.isArray(value) ? value.filter((each) => typeof each === 'string') : []
+  const [peer, ...addresses] = texts
+  return peer === undefined ? undefined : { peer: peer as NodeId, addresses }
+}

@@ -1,0 +1,109 @@
+/** Answers the questions of other nodes' syncs. Keeps nothing between two questions but how often each peer asks. */
+import { HeddleError } from '../core/errors.ts'
+import { concatBytes } from '../core/identity/bytes.ts'
+import type { NetworkId, NodeId } from '../core/ids.ts'
+import { limit } from '../core/limits.ts'
+import { differingSums } from '../core/registry/digest.ts'
+import { differenceIn } from '../core/registry/reconcile.ts'
+import type { Outcome, Registry } from '../core/registry/registry.ts'
+import {
+  encodeAnswer,
+  type Hello,
+  parseQuestion,
+  SYNC_VERSION,
+  type SyncAnswer,
+  type SyncItem,
+  type SyncQuestion,
+} from '../core/registry/sync-messages.ts'
+import type { Clock } from '../ports/clock.ts'
+import { TokenBuckets } from './token-buckets.ts'
+
+/** Keys of nodes that one answer asks for, at under 40 bytes each. */
+const MOST_WANTS = 1_000
+const BYTES_PER_WANT = 40
+const OTHER_BYTES = 1_024
+
+export interface SyncAnswersDeps {
+  readonly clock: Clock
+  readonly network: NetworkId
+  readonly registry: Registry
+  /** Called with what each received item came to. */
+  readonly onOutcome: (outcome: Outcome, from: NodeId) => void
+  /** Called when a peer said hello. */
+  readonly onHello: (from: NodeId, hello: Hello) => void
+}
+
+export class SyncAnswers {
+  readonly #deps: SyncAnswersDeps
+  readonly #questions = new TokenBuckets({
+    perSecond: limit('syncPerSecond'),
+    burst: limit('syncBurst'),
+    most: limit('gossipSenders'),
+  })
+
+  constructor(deps: SyncAnswersDeps) {
+    this.#deps = deps
+  }
+
+  /** @throws HeddleError `invalid_request` where the question cannot be read */
+  answer(from: NodeId, bytes: Uint8Array): Uint8Array {
+    if (!this.#questions.take(from, this.#deps.clock.monotonic())) return encodeAnswer({ kind: 'busy' })
+    const question = parseQuestion(bytes)
+    if (question.kind !== 'ok') throw new HeddleError('invalid_request', `not a sync question: ${question.kind}`)
+    return encodeAnswer(this.#answerOf(from, question.value))
+  }
+
+  #answerOf(from: NodeId, question: SyncQuestion): SyncAnswer {
+    const { clock, network, registry } = this.#deps
+    const { digest } = registry.table
+    switch (question.kind) {
+      case 'hello': {
+        this.#deps.onHello(from, question)
+        const isEqual = question.network !== network || differingSums(question.sums, digest.root()).length === 0
+        const sums = isEqual ? new Uint8Array() : digest.groups()
+        return { kind: 'hello', version: SYNC_VERSION, network, now: clock.now(), sums }
+      }
+      case 'buckets':
+        return { kind: 'buckets', sums: concatBytes(...question.groups.map((group) => digest.group(group))) }
+      case 'pull': {
+        const mostBytes = limit('syncMessageBytes') - MOST_WANTS * BYTES_PER_WANT - OTHER_BYTES
+        const difference = differenceIn(registry.table, question.buckets, question.haves, {
+          at: clock.monotonic(),
+          mostBytes,
+        })
+        return { kind: 'pull', ...difference, wants: difference.wants.slice(0, MOST_WANTS) }
+      }
+      case 'push':
+        return { kind: 'push', taken: receiveItems(this.#deps, from, question.items) }
+      default:
+        return question satisfies never
+    }
+  }
+}
+
+/** Takes what a peer held into the registry; how many of the items were news. */
+export function receiveItems(
+  { clock, registry, onOutcome }: Pick<SyncAnswersDeps, 'clock' | 'registry' | 'onOutcome'>,
+  from: NodeId,
+  items: readonly SyncItem[],
+): number {
+  const now = clock.now()
+  const at = clock.monotonic()
+  let taken = 0
+  for (const item of items) {
+    const arrival = { now, at, source: 'peer' as const, idleMs: item.kind === 'record' ? item.idleMs : 0 }
+    const outcomes =
+      item.kind === 'proof'
+        ? [registry.receiveProof(item.proof, arrival)]
+        : [
+            registry.receiveRecord(item.record, arrival),
+            ...(item.beat === undefined ? [] : [registry.receiveBeat(item.beat, arrival)]),
+          ]
+    for (const outcome of outcomes) onOutcome(outcome, from)
+    if (
+      outcomes.some(({ kind }) => kind === 'listed' || kind === 'left' || kind === 'heard' || kind === 'equivocation')
+    )
+      taken += 1
+  }
+  return taken
+}

@@ -1,0 +1,96 @@
+/** Decides when and with whom the registry is compared: at connect, every few seconds with a random peer, and when somebody knows more. */
+import type { HeddleError } from '../core/errors.ts'
+import type { NodeId } from '../core/ids.ts'
+import { limit } from '../core/limits.ts'
+import type { Timer } from '../ports/clock.ts'
+import { jittered, type MembershipDeps } from './deps.ts'
+import { type SyncDeps, syncWith } from './sync.ts'
+
+/** After a connection, so that of two nodes that meet one finds the work done. */
+const AFTER_CONNECT_MS = 200
+/** How soon after one sync with a peer another makes sense. */
+const AGAIN_MS = 1_000
+
+export class SyncSchedule {
+  readonly #deps: MembershipDeps
+  readonly #sync: SyncDeps
+  readonly #running = new Set<NodeId>()
+  readonly #finished = new Map<NodeId, number>()
+  /** Peers that were compared with in full since the start. */
+  readonly #joined = new Set<NodeId>()
+  readonly #stopped = new AbortController()
+  #timer: Timer | undefined
+  #unsubscribe: (() => void) | undefined
+
+  constructor(deps: MembershipDeps, sync: SyncDeps) {
+    this.#deps = deps
+    this.#sync = sync
+  }
+
+  start(): void {
+    const { gossip, clock, chance } = this.#deps
+    this.#unsubscribe = gossip.onChange(({ peer, isConnected }) => {
+      if (!isConnected) this.#finished.delete(peer)
+      else clock.after(AFTER_CONNECT_MS * chance.fraction(), () => this.soon(peer))
+    })
+    for (const peer of gossip.peers()) this.soon(peer)
+    this.#scheduleNext()
+  }
+
+  stop(): void {
+    this.#timer?.cancel()
+    this.#unsubscribe?.()
+    this.#stopped.abort(new Error('membership has stopped'))
+  }
+
+  /** Whether enough peers were compared with to believe that the table is whole. */
+  get hasJoined(): boolean {
+    return this.#joined.size >= Math.min(limit('syncJoinPeers'), Math.max(1, this.#deps.gossip.peers().length))
+  }
+
+  /** Compares with `peer` unless that is being done or was done just now. */
+  soon(peer: NodeId): void {
+    const at = this.#deps.clock.monotonic()
+    const finishedAt = this.#finished.get(peer)
+    if (this.#stopped.signal.aborted || this.#running.has(peer) || this.#running.size >= limit('syncsAtOnce')) return
+    if (finishedAt !== undefined && at - finishedAt < AGAIN_MS) return
+    if (!this.#deps.gossip.peers().includes(peer)) return
+    void this.#run(peer)
+  }
+
+  /** A peer began a sync with us: ours with it can wait. */
+  heardHello(peer: NodeId): void {
+    if (this.#joined.has(peer)) this.#finished.set(peer, this.#deps.clock.monotonic())
+  }
+
+  async #run(peer: NodeId): Promise<void> {
+    const { clock, log } = this.#deps
+    const { signal } = this.#stopped
+    this.#running.add(peer)
+    try {
+      const result = await syncWith(this.#sync, peer, { signal })
+      this.#joined.add(peer)
+      if (result.received + result.sent > 0) log.debug({ peer, ...result }, 'registries compared')
+    } catch (error) {
+      // The next peer, or this one later, makes up for it.
+      if (!signal.aborted) log.debug({ peer, code: (error as Partial<HeddleError>).code }, 'cannot compare registries')
+    } finally {
+      this.#running.delete(peer)
+      this.#finished.set(peer, clock.monotonic())
+    }
+  }
+
+  #scheduleNext(): void {
+    const { clock, chance, gossip } = this.#deps
+    const pauseMs = this.hasJoined ? limit('syncIntervalMs') : limit('syncIntervalMs') / 5
+    this.#timer = clock.after(jittered(chance, pauseMs), () => {
+      const peers = gossip.peers()
+      const fresh = this.hasJoined ? peers : peers.filter((peer) => !this.#joined.has(peer))
+      const peer = fresh[Math.floor(chance.fraction() * fresh.length)]
+      if (peer !== undefined) this.soon(peer)
+      for (const known of this.#finished.keys()) if (!peers.includes(known)) this.#finished.delete(known)
+      for (const known of this.#joined) if (!peers.includes(known)) this.#joined.delete(known)
+      this.#scheduleNext()
+    })
+  }
+}
