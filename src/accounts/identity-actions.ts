@@ -101,8 +101,9 @@ export async function listDevices(
     if (read.kind !== 'ok' || read.value.certificate.account !== own.account) continue
     const { certificate } = read.value
     const checked = book.checkCertificate(bytes, { now: clock.now() })
-    if (checked.kind === 'bad_signature' || (newest.get(certificate.device)?.serial ?? -1) >= certificate.serial)
-      continue
+    // Anybody can write down this account's id; only its keys make a device one of its own.
+    if (checked.kind === 'bad_signature' || checked.kind === 'unknown_account_key') continue
+    if ((newest.get(certificate.device)?.serial ?? -1) >= certificate.serial) continue
     newest.set(certificate.device, certificateView(certificate, checked))
   }
   const views = [...newest].map(([device, certificate]): DeviceView => {
