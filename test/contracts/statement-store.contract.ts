@@ -20,6 +20,13 @@ export function statementStoreContract(name: string, open: (t: TestContext) => P
       assert.deepEqual(await again().read(), [statement(1), statement(2), statement(3)])
     })
 
+    it('loses nothing when appends overlap', async (t) => {
+      const store = (await open(t))()
+      await Promise.all([1, 2, 3, 4, 5].map((byte) => store.append([statement(byte)])))
+      const read = await store.read()
+      assert.deepEqual(read.map((each) => each[0]).sort(), [1, 2, 3, 4, 5])
+    })
+
     it('replaces everything', async (t) => {
       const again = await open(t)
       await again().append([statement(1), statement(2)])

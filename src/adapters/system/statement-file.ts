@@ -19,6 +19,8 @@ interface Contents {
 
 export class StatementFile implements StatementStore {
   readonly #path: string
+  /** Changes run one after the other; resolves when the last one has ended, however it did. */
+  #changing: Promise<void> = Promise.resolve()
 
   constructor(path: string) {
     this.#path = path
@@ -28,10 +30,28 @@ export class StatementFile implements StatementStore {
     return (await this.#contents()).statements
   }
 
-  async append(statements: readonly Uint8Array[]): Promise<void> {
-    if (statements.length === 0) return
-    const before = await this.#contents()
-    if (before.statements.length === 0 || before.isTorn) return this.replace([...before.statements, ...statements])
+  append(statements: readonly Uint8Array[]): Promise<void> {
+    return this.#change(async () => {
+      if (statements.length === 0) return
+      const before = await this.#contents()
+      // A new file gets its mode, and a torn line its end, by writing the whole.
+      if (before.statements.length === 0 || before.isTorn) await this.#write([...before.statements, ...statements])
+      else await this.#append(statements)
+    })
+  }
+
+  replace(statements: readonly Uint8Array[]): Promise<void> {
+    return this.#change(() => this.#write(statements))
+  }
+
+  #change(change: () => Promise<void>): Promise<void> {
+    const changed = this.#changing.then(change)
+    // Its caller hears of a failure; the next change goes ahead.
+    this.#changing = changed.catch(() => {})
+    return changed
+  }
+
+  async #append(statements: readonly Uint8Array[]): Promise<void> {
     const file = await open(this.#path, 'a')
     try {
       await file.writeFile(statements.map((each) => `${lineOf(each)}\n`).join(''))
@@ -41,7 +61,7 @@ export class StatementFile implements StatementStore {
     }
   }
 
-  async replace(statements: readonly Uint8Array[]): Promise<void> {
+  async #write(statements: readonly Uint8Array[]): Promise<void> {
     await writeSecretFile(this.#path, statements.map(lineOf).join('\n'))
   }
 

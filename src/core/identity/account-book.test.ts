@@ -263,7 +263,7 @@ describe('books', () => {
 
   it('pass on what they hold, in an order that needs no second try', () => {
     const book = new AccountBook(scheme)
-    book.addAll([...statements].reverse())
+    book.addAll(statements.toReversed())
     const other = bookWith(...[...book.accounts()].flatMap((account) => book.statementsOf(account)))
     assert.deepEqual(stateOf(other), stateOf(book))
     assert.equal(book.digestOf(accountNamed('nobody')), undefined)

@@ -20,7 +20,7 @@ describe('armoured text', () => {
 
   it('is refused with a character too few, too many or wrong, and as something else', () => {
     const text = armourOf(scheme, 'heddle-join-1', new Uint8Array(40).fill(7))
-    const slips = [...text].flatMap((_, at) => [
+    const slips = Array.from(text, (_, at) => at).flatMap((at) => [
       text.slice(0, at) + text.slice(at + 1),
       `${text.slice(0, at)}A${text.slice(at)}`,
       `${text.slice(0, at)}${text[at] === 'x' ? 'y' : 'x'}${text.slice(at + 1)}`,

@@ -61,7 +61,7 @@ describe('a signed value', () => {
     const publicKeys = keys.map(({ publicKey }) => publicKey)
     const value = signValue('device-rotation', payload, keys)
     assert.ok(hasSignatures(scheme, value, publicKeys))
-    assert.ok(!hasSignatures(scheme, value, [...publicKeys].reverse()))
+    assert.ok(!hasSignatures(scheme, value, publicKeys.toReversed()))
     assert.ok(!hasSignatures(scheme, value, publicKeys.slice(0, 2)))
     assert.ok(!hasSignatures(scheme, { ...value, signatures: value.signatures.slice(0, 2) }, publicKeys.slice(0, 2)))
     assert.throws(() => signValue('device-rotation', payload, keys.slice(0, 2)), RangeError)
