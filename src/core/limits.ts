@@ -136,6 +136,7 @@ export const LIMITS = {
   meshWindowBytes: { value: 256 * 1024, unit: 'bytes', reason: 'credit of each direction of a request: what a slow reader can pin' },
   meshPieceBytes: { value: 16 * 1024, unit: 'bytes', reason: 'bodies take turns after this much, so that a large one delays no small one' },
   meshAheadBytes: { value: 32 * 1024, unit: 'bytes', reason: 'a body is asked for more while less than two pieces of it wait' },
+  meshAheadItems: { value: 64, unit: 'items', reason: 'chunks of a body that wait: small ones cost far more than their bytes' },
   meshWriteBytes: { value: 128 * 1024, unit: 'bytes', reason: 'frames given to the transport in one write' },
   meshHelloMs: { value: 10_000, unit: 'ms', reason: 'a peer that has not said hello by then never will' },
   meshPingMs: { value: 15_000, unit: 'ms', reason: 'below the 30 s after which common NATs and proxies forget a quiet stream' },

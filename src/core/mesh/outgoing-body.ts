@@ -3,6 +3,7 @@ import { limit } from '../limits.ts'
 import type { MessageBody } from '../message.ts'
 
 const AHEAD_BYTES = limit('meshAheadBytes')
+const AHEAD_ITEMS = limit('meshAheadItems')
 
 export interface OutgoingBodyOwner {
   /** There is something to take, or the end was found. */
@@ -77,7 +78,8 @@ export class OutgoingBody {
   }
 
   #read(): void {
-    if (this.#ended || this.#isReading || this.#waitingBytes >= AHEAD_BYTES || this.#source === undefined) return
+    if (this.#ended || this.#isReading || this.#source === undefined) return
+    if (this.#waitingBytes >= AHEAD_BYTES || this.#chunks.length >= AHEAD_ITEMS) return
     this.#isReading = true
     try {
       this.#source.next().then(this.#onResult, this.#onError)
