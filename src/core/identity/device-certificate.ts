@@ -1,7 +1,7 @@
 /** A device certificate: an account's word that a device key is one of its machines, with roles, for a time. */
 import type { AccountId, NodeId, UnixMs } from '../ids.ts'
 import { limit } from '../limits.ts'
-import { accountBytesOf, accountIdOf, accountOfBytes, ID_BYTES } from './account-id.ts'
+import { accountBytesOf, accountOfBytes, ID_BYTES } from './account-id.ts'
 import { type CanonicalMap, decodeCanonical, encodeCanonical } from './canonical.ts'
 import { PUBLIC_KEY_BYTES, type PublicKey, parsePublicKey } from './ed25519-rules.ts'
 import { FieldReader, fieldsOf } from './field-reader.ts'
@@ -96,9 +96,4 @@ export function verifyDeviceCertificate(scheme: SignatureScheme, bytes: Uint8Arr
   if (read.kind !== 'ok') return read
   const { certificate, signed } = read.value
   return hasSignatures(scheme, signed, [certificate.accountKey]) ? ok(certificate) : { kind: 'bad_signature' }
-}
-
-/** Whether the key that signed is the account's first, which its id proves by itself. */
-export function isSignedByFirstKey(scheme: Pick<SignatureScheme, 'sha256'>, certificate: DeviceCertificate): boolean {
-  return accountIdOf(scheme, certificate.accountKey) === certificate.account
 }
