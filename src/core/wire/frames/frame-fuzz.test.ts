@@ -28,6 +28,12 @@ const SOUND: readonly Uint8Array[] = [
   encodeFrame({ kind: 'goAway', code: 0, lastStream: 1 }),
 ]
 
+/** Milliseconds that this thread has computed, which other programs on the machine do not change. */
+function computedMs(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1_000
+}
+
 /** Noise, or sound frames with some bytes changed, taken out or put in. */
 function input(random: SeededRandom): Uint8Array {
   if (random.integer(4) === 0) return random.bytes(random.integer(400))
@@ -56,7 +62,7 @@ describe('the frame decoder', () => {
         if (frame.kind === 'refused') seen.refused += 1
         else seen.frames += 1
       })
-      const from = performance.now()
+      const from = computedMs()
       for (let at = 0; at < bytes.length; ) {
         const size = 1 + random.integer(random.integer(2) === 0 ? 5 : 500)
         if (decoder.push(bytes.subarray(at, at + size)) !== undefined) {
@@ -65,7 +71,7 @@ describe('the frame decoder', () => {
         }
         at += size
       }
-      const ms = performance.now() - from
+      const ms = computedMs() - from
       if (ms > slowestMs) slowestMs = ms
     }
     t.diagnostic(`seed ${seed}: ${JSON.stringify(seen)}, slowest ${slowestMs.toFixed(2)} ms`)
@@ -87,9 +93,9 @@ describe('the frame decoder', () => {
     })
     const frames: Decoded[] = []
     const decoder = new FrameDecoder((frame) => frames.push(frame))
-    const from = performance.now()
+    const from = computedMs()
     for (const byte of open) decoder.push(Uint8Array.of(byte))
-    assert.ok(performance.now() - from < SLOWEST_MS)
+    assert.ok(computedMs() - from < SLOWEST_MS)
     assert.equal(frames[0]?.kind, 'open')
   })
 

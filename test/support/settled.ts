@@ -1,0 +1,5 @@
+/** Lets promise chains that are ready run to their next wait. */
+
+export function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
