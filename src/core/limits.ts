@@ -166,6 +166,7 @@ export const LIMITS = {
   beatPauseMs: { value: 1_000, unit: 'ms', reason: 'an author sends one beat in this time in the long run, when its load changes class' },
   leaseIntervals: { value: 3, unit: 'items', reason: 'beats that may be lost in a row before a node is gone' },
   leaseMaxMs: { value: 15 * 60_000, unit: 'ms', reason: 'the longest lease taken; 10,000 nodes ask for ten minutes' },
+  staleMs: { value: 60_000, unit: 'ms', reason: 'nodes remembered from an earlier run that nobody confirmed by then are gone' },
   sweepMs: { value: 1_000, unit: 'ms', reason: 'how often leases are looked at' },
   wakeGapMs: { value: 5_000, unit: 'ms', reason: 'a process whose timers ran this late was asleep, and its leases wait for it' },
   proofBytes: { value: 9 * 1024, unit: 'bytes', reason: 'two records of one author with the same number' },

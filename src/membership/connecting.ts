@@ -2,6 +2,7 @@
 import { HeddleError } from '../core/errors.ts'
 import type { NodeId } from '../core/ids.ts'
 import { limit } from '../core/limits.ts'
+import { beatIntervalMs } from '../core/registry/lease.ts'
 import type { Registry } from '../core/registry/registry.ts'
 import type { Timer } from '../ports/clock.ts'
 import { jittered, type MembershipDeps } from './deps.ts'
@@ -31,6 +32,7 @@ export class Connecting {
   readonly #bootstrap: BootstrapSource
   readonly #stopped = new AbortController()
   #timer: Timer | undefined
+  #nextBootstrapAt = 0
   #view: BootstrapView = { addresses: 0, failedRounds: 0, reason: '' }
   #unsubscribe: (() => void) | undefined
 
@@ -62,7 +64,7 @@ export class Connecting {
     if (gossip.peers().length === 0) await this.#bootstrapRound({ signal })
     else {
       this.#view = { ...this.#view, failedRounds: 0, reason: '' }
-      await this.#dialAll(this.#choose(), { signal })
+      await this.#dialAll([...this.#choose(), ...(await this.#someBootstrap({ signal }))], { signal })
     }
     if (signal.aborted) return
     this.#timer = this.#deps.clock.after(this.#pauseMs(), () => void this.#round())
@@ -70,10 +72,7 @@ export class Connecting {
 
   /** Nobody is connected: everything that might answer is tried, those of last time first. */
   async #bootstrapRound(options: { readonly signal: AbortSignal }): Promise<void> {
-    const configured = await this.#bootstrap(options).catch((error: unknown) => {
-      this.#view = { ...this.#view, reason: `the list of bootstraps cannot be read: ${reasonOf(error)}` }
-      return []
-    })
+    const configured = await this.#configured(options)
     const targets: readonly Target[] = [
       ...this.good.all().slice(0, limit('wantedPeers')),
       ...configured.map((address) => ({ peer: undefined, addresses: [address] })),
@@ -85,6 +84,25 @@ export class Connecting {
     if (failedRounds === 1)
       this.#deps.log.warn({ addresses: targets.length, reason }, 'no bootstrap answers; trying again')
     this.#view = { addresses: targets.length, failedRounds, reason: isAlone ? reason : '' }
+  }
+
+  async #configured(options: { readonly signal: AbortSignal }): Promise<readonly string[]> {
+    try {
+      return await this.#bootstrap(options)
+    } catch (error) {
+      // The good peers may answer, and the next round asks again.
+      this.#view = { ...this.#view, reason: `the list of bootstraps cannot be read: ${reasonOf(error)}` }
+      return []
+    }
+  }
+
+  /** Now and then one bootstrap although there are connections: two groups that never met may both be whole by themselves. */
+  async #someBootstrap(options: { readonly signal: AbortSignal }): Promise<readonly Target[]> {
+    const at = this.#deps.clock.monotonic()
+    if (at < this.#nextBootstrapAt) return []
+    this.#nextBootstrapAt = at + jittered(this.#deps.chance, 2 * beatIntervalMs(this.#registry.table.live))
+    const addresses = await this.#configured(options)
+    return this.#some(addresses, 1).map((address) => ({ peer: undefined, addresses: [address] }))
   }
 
   /** Whom to connect to while there are connections: a few listed nodes up to the wanted number, and one of the lost ones. */

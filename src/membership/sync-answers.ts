@@ -4,8 +4,9 @@ import { concatBytes } from '../core/identity/bytes.ts'
 import type { NetworkId, NodeId } from '../core/ids.ts'
 import { limit } from '../core/limits.ts'
 import { differingSums } from '../core/registry/digest.ts'
+import type { Outcome } from '../core/registry/outcome.ts'
 import { differenceIn } from '../core/registry/reconcile.ts'
-import type { Outcome, Registry } from '../core/registry/registry.ts'
+import type { Registry } from '../core/registry/registry.ts'
 import {
   encodeAnswer,
   type Hello,

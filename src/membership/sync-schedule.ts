@@ -31,7 +31,7 @@ export class SyncSchedule {
     const { gossip, clock, chance } = this.#deps
     this.#unsubscribe = gossip.onChange(({ peer, isConnected }) => {
       if (!isConnected) this.#finished.delete(peer)
-      else clock.after(AFTER_CONNECT_MS * chance.fraction(), () => this.soon(peer))
+      else clock.after(Math.round(AFTER_CONNECT_MS * chance.fraction()), () => this.soon(peer))
     })
     for (const peer of gossip.peers()) this.soon(peer)
     this.#scheduleNext()

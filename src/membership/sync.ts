@@ -5,8 +5,9 @@ import type { PublicKey } from '../core/identity/ed25519-rules.ts'
 import type { NetworkId, NodeId } from '../core/ids.ts'
 import { limit } from '../core/limits.ts'
 import { BUCKETS_PER_GROUP, differingSums, GROUPS } from '../core/registry/digest.ts'
+import type { Outcome } from '../core/registry/outcome.ts'
 import { havesIn, itemOf } from '../core/registry/reconcile.ts'
-import type { Outcome, Registry } from '../core/registry/registry.ts'
+import type { Registry } from '../core/registry/registry.ts'
 import {
   encodeQuestion,
   type Have,

@@ -10,8 +10,9 @@ import {
   type NodeService,
   type SignedRecord,
 } from '../../src/core/registry/node-record.ts'
+import type { Arrival } from '../../src/core/registry/outcome.ts'
 import { type RecordNumbers, signNodeRecord } from '../../src/core/registry/record-codec.ts'
-import { type Arrival, Registry, type RegistryDeps } from '../../src/core/registry/registry.ts'
+import { Registry, type RegistryDeps } from '../../src/core/registry/registry.ts'
 
 export const TEST_NETWORK = 'ab'.repeat(32) as NetworkId
 export const START = asUnixMs(Date.UTC(2026, 0, 1))

@@ -54,6 +54,7 @@ export class MemoryGossipNetwork {
 
   /** A node that is up, without connections. */
   open(peer: NodeId): MemoryGossip {
+    this.remove(peer)
     const node = new MemoryGossip(this, peer)
     this.#nodes.set(peer, node)
     return node
@@ -84,9 +85,10 @@ export class MemoryGossipNetwork {
     this.#nodes.get(b)?.lost(a)
   }
 
-  /** The node is gone at once, as a killed process is. */
-  remove(peer: NodeId): void {
+  /** The node is gone at once, as a killed process is; with `only`, unless it was opened anew since. */
+  remove(peer: NodeId, only?: MemoryGossip): void {
     const node = this.#nodes.get(peer)
+    if (only !== undefined && node !== only) return
     for (const other of node?.peers() ?? []) this.disconnect(peer, other)
     this.#nodes.delete(peer)
   }
@@ -98,7 +100,7 @@ export class MemoryGossipNetwork {
 
   delayMs(): number {
     const [least, most] = this.faults.delayMs
-    return least + this.deps.chance() * (most - least)
+    return Math.round(least + this.deps.chance() * (most - least))
   }
 }
 
@@ -143,11 +145,12 @@ export class MemoryGossip implements PubSub, PeerExchange, Connections {
     question: Uint8Array,
     { signal }: { readonly signal: AbortSignal },
   ): Promise<Uint8Array> {
-    const { clock } = this.#network.deps
+    const { clock, chance } = this.#network.deps
     signal.throwIfAborted()
     this.#network.counts.questions += 1
     this.#network.counts.questionBytes += question.length
     await clock.sleep(this.#network.delayMs(), { signal })
+    if (chance() < this.#network.faults.loss) throw unreachable(peer)
     const other = this.#network.node(peer)
     const answerer = other?.answererOf(protocol)
     if (!this.#peers.has(peer) || answerer === undefined || question.length > limit('syncMessageBytes'))

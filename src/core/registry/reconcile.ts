@@ -1,6 +1,7 @@
 /** What two registries must exchange to become equal, given what the other side holds in some buckets. */
 import type { PublicKey } from '../identity/ed25519-rules.ts'
 import type { MonotonicMs, NodeId } from '../ids.ts'
+import { limit } from '../limits.ts'
 import { bucketOf } from './digest.ts'
 import { encodeProof } from './equivocation.ts'
 import { positionOf, recordsOf } from './merge.ts'
@@ -73,26 +74,28 @@ function itemFor(table: RegistryTable, peer: NodeId, held: readonly Have[], at: 
   const entry = table.get(peer)
   if (entry !== undefined) return entry.status === 'live' ? itemForEntry(entry, held, at) : undefined
   const gone = table.gone(peer)
-  if (gone === undefined || gone.cause === 'expired') return undefined
+  if (gone === undefined) return undefined
   const order = orderOf(gone.slot.kind === 'record' ? gone.slot.newest : gone.slot.records[0], held)
   if (gone.slot.kind === 'record') {
-    // A farewell matters only to a side that still lists the node.
-    return held.length > 0 && order > 0
-      ? { kind: 'record', record: gone.slot.newest.bytes, beat: undefined, idleMs: 0 }
-      : undefined
+    if (held.length === 0 || order <= 0) return undefined
+    // It matters only to a side that holds something older. A lease that ended here is not to begin there.
+    const idleMs = gone.cause === 'left' ? 0 : limit('leaseMaxMs')
+    return { kind: 'record', record: gone.slot.newest.bytes, beat: undefined, idleMs }
   }
   const knowsProof = gone.slot.records.every((record) => held.some((have) => isSame(have, record)))
   return order >= 0 && !knowsProof ? { kind: 'proof', proof: encodeProof(gone.slot) } : undefined
 }
 
 function itemForEntry(
-  { signed, beat, heardAt }: RegistryEntry,
+  { signed, beat, heardAt, leaseEndsAt }: RegistryEntry,
   held: readonly Have[],
   at: MonotonicMs,
 ): SyncItem | undefined {
   const order = orderOf(signed, held)
   if (order < 0 || (order === 0 && held.some((have) => isSame(have, signed)))) return undefined
-  return { kind: 'record', record: signed.bytes, beat: beat?.bytes, idleMs: Math.max(0, Math.round(at - heardAt)) }
+  // Only our own record has a lease without end, and who sends it lives.
+  const idleMs = leaseEndsAt === Number.POSITIVE_INFINITY ? 0 : Math.max(0, Math.round(at - heardAt))
+  return { kind: 'record', record: signed.bytes, beat: beat?.bytes, idleMs }
 }
 
 function isWanted(table: RegistryTable, peer: NodeId, held: readonly Have[]): boolean {

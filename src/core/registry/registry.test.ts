@@ -14,7 +14,7 @@ import {
 import { asMonotonicMs, asUnixMs, type NetworkId } from '../ids.ts'
 import { limit } from '../limits.ts'
 import { IDLE_LOAD } from './node-record.ts'
-import type { Outcome } from './registry.ts'
+import type { Outcome } from './outcome.ts'
 
 const MINUTE = 60_000
 const device = new TestDevice(1)
@@ -78,6 +78,20 @@ describe('a lease', () => {
     registry.sweep(...at(1_000))
     assert.deepEqual(registry.sweep(...at(61_000)), [])
     assert.equal(registry.table.get(device.peer)?.leaseEndsAt, 90_000)
+  })
+
+  it('that ended elsewhere begins nowhere, but ends an older proof', () => {
+    const over = arrival(0, { source: 'peer', idleMs: limit('leaseMaxMs') })
+    const registry = testRegistry()
+    assert.equal(refusalOf(registry.receiveRecord(device.record(1).bytes, over)), 'too_old')
+    registry.receiveRecord(device.record(1).bytes, arrival())
+    assert.equal(refusalOf(registry.receiveRecord(device.record(2).bytes, over)), 'too_old')
+    assert.equal(registry.table.get(device.peer)?.record.seq, 1)
+    registry.receiveRecord(device.record(1, { name: 'twin' }).bytes, arrival())
+    assert.equal(registry.table.gone(device.peer)?.cause, 'equivocation')
+    assert.equal(registry.receiveRecord(device.record(2).bytes, over).kind, 'left')
+    assert.equal(registry.table.gone(device.peer)?.cause, 'expired')
+    assert.deepEqual(registry.table.digest.root(), testRegistry().table.digest.root())
   })
 
   it('is at most what the limit says', () => {

@@ -10,7 +10,8 @@ import { checkProof, encodeProof } from './equivocation.ts'
 import { clampLease, recordAgeMs } from './lease.ts'
 import { parseLoadBeat, type SignedBeat, verifyBeat } from './load-beat.ts'
 import { mergeSlots, positionOf, recordsOf, type Slot } from './merge.ts'
-import { comparePositions, isFarewell, type NodeRecord, type Position, type SignedRecord } from './node-record.ts'
+import { comparePositions, isFarewell, type NodeRecord, type SignedRecord } from './node-record.ts'
+import { type Arrival, isLeaseOver, type Outcome, refusalByClock, refused } from './outcome.ts'
 import { defaultQuotas, type QuotaLimits } from './quotas.ts'
 import { parseNodeRecord, type UnverifiedRecord, verifyRecord } from './record-codec.ts'
 import type { RecordRefusal } from './record-refusal.ts'
@@ -25,31 +26,6 @@ export interface RegistryDeps {
   readonly objectionTo: (record: NodeRecord, now: UnixMs) => string | undefined
   readonly quotas?: QuotaLimits
 }
-
-/** How something came to us. */
-export interface Arrival {
-  readonly now: UnixMs
-  readonly at: MonotonicMs
-  /** From its author just now, from a peer that held it, or from our own disk. */
-  readonly source: 'author' | 'peer' | 'disk'
-  /** How long ago the peer that held it had the last sign of life; shortens the lease, so that passing on never extends one. */
-  readonly idleMs: number
-}
-
-export type Outcome =
-  | { readonly kind: 'listed'; readonly peer: NodeId; readonly isNew: boolean }
-  | { readonly kind: 'left'; readonly peer: NodeId }
-  /** A sign of life; `isBehind` where its author has a newer record than we hold. */
-  | { readonly kind: 'heard'; readonly peer: NodeId; readonly isBehind: boolean }
-  | { readonly kind: 'equivocation'; readonly peer: NodeId; readonly proof: Uint8Array }
-  /** Somebody has a newer or another record of ours: an earlier run's, a copy's, or a thief's. */
-  | { readonly kind: 'own'; readonly position: Position }
-  | { readonly kind: 'duplicate' }
-  /** We hold a newer one. */
-  | { readonly kind: 'older'; readonly peer: NodeId }
-  /** A beat of a node whose record we do not hold. */
-  | { readonly kind: 'unknown'; readonly peer: NodeId }
-  | { readonly kind: 'refused'; readonly refusal: RecordRefusal }
 
 const DUPLICATE: Outcome = { kind: 'duplicate' }
 
@@ -92,12 +68,19 @@ export class Registry {
     if (order === 0 && slot !== undefined && recordsOf(slot).some(({ id }) => id === parsed.value.id)) {
       return this.#confirm(record.peer, arrival)
     }
-    const objection = order === 0 || record.peer === self ? undefined : this.#admissionRefusal(record, arrival)
+    // Of a node that is gone here too, the newest record matters nevertheless: it ends an older proof.
+    const isOver = isLeaseOver(record, arrival) && slot !== undefined && this.table.get(record.peer) === undefined
+    const isNewcomer = order !== 0 && record.peer !== self && !isOver
+    const objection = isNewcomer ? this.#admissionRefusal(record, arrival) : undefined
     if (objection !== undefined) return refused(objection)
     const signed = this.#verify(parsed.value)
     if (signed === undefined) return refused({ kind: 'bad_signature' })
     if (record.peer === self) return { kind: 'own', position: { incarnation: record.incarnation, seq: record.seq } }
     const fresh: Slot = { kind: 'record', newest: signed }
+    if (isOver && order > 0) {
+      this.#remove(record.peer, fresh, 'expired')
+      return { kind: 'left', peer: record.peer }
+    }
     return this.#take(record.peer, slot === undefined ? fresh : mergeSlots(slot, fresh), arrival)
   }
 
@@ -211,7 +194,7 @@ export class Registry {
     const isSameRun = before?.record.incarnation === record.incarnation
     const isStale = arrival.source === 'disk'
     const leaseEndsAt = isStale
-      ? arrival.at + limit('leaseMaxMs')
+      ? arrival.at + limit('staleMs')
       : Math.max(arrival.at + clampLease(record.leaseMs) - arrival.idleMs, isSameRun ? before.leaseEndsAt : 0)
     this.table.put({
       signed,
@@ -236,9 +219,7 @@ export class Registry {
 
   #admissionRefusal(record: NodeRecord, arrival: Arrival): RecordRefusal | undefined {
     if (isFarewell(record)) return undefined
-    if (arrival.idleMs >= clampLease(record.leaseMs) && arrival.source === 'peer') {
-      return { kind: 'too_old', ageMs: arrival.idleMs }
-    }
+    if (isLeaseOver(record, arrival)) return { kind: 'too_old', ageMs: arrival.idleMs }
     const full = this.table.quotaRefusal(record)
     if (full !== undefined) return full
     const reason = this.#deps.objectionTo(record, arrival.now)
@@ -265,36 +246,4 @@ export class Registry {
       this.table.put({ ...entry, leaseEndsAt: asMonotonicMs(entry.leaseEndsAt + gapMs) })
     }
   }
-}
-
-/** Whether the outcome changed anything or proved a sign of life, so that others want to know it too. */
-export function isNews(outcome: Outcome): boolean {
-  switch (outcome.kind) {
-    case 'listed':
-    case 'left':
-    case 'heard':
-    case 'equivocation':
-      return true
-    case 'own':
-    case 'duplicate':
-    case 'older':
-    case 'unknown':
-    case 'refused':
-      return false
-    default:
-      return outcome satisfies never
-  }
-}
-
-/** What comes from its author just now may be off by the tolerance only; what was held may be as old as such values get. */
-function refusalByClock(madeAt: UnixMs, mostAgeMs: number, { now, source }: Arrival): RecordRefusal | undefined {
-  const ageMs = now - madeAt
-  if (ageMs < -limit('clockToleranceMs')) return { kind: 'clock_ahead', skewMs: -ageMs }
-  const most =
-    source === 'author' ? limit('clockToleranceMs') : source === 'peer' ? mostAgeMs : Number.POSITIVE_INFINITY
-  return ageMs > most ? { kind: 'too_old', ageMs } : undefined
-}
-
-function refused(refusal: RecordRefusal): Outcome {
-  return { kind: 'refused', refusal }
 }
