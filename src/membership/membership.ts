@@ -38,7 +38,7 @@ export interface MembershipView {
   readonly gossip: IntakeCounts
 }
 
-const MAX_SKEWS = 16
+const MAX_SKEWS = 64
 
 export class Membership implements AsyncDisposable {
   readonly self: NodeId
@@ -69,7 +69,8 @@ export class Membership implements AsyncDisposable {
     this.#connecting = new Connecting(deps, this.registry, bootstrap)
     const onOutcome = (outcome: Outcome): void => this.#onOutcome(outcome)
     const onHello = (from: NodeId, hello: Hello): void => this.#onHello(from, hello)
-    const shared = { clock, network, registry: this.registry, onOutcome, onHello }
+    const objectionToPeer = (peer: NodeId): string | undefined => this.#objectionToPeer(peer)
+    const shared = { clock, network, registry: this.registry, onOutcome, onHello, objectionToPeer }
     this.#answers = new SyncAnswers(shared)
     this.#schedule = new SyncSchedule(deps, { ...shared, exchange: gossip })
     this.#intake = new Intake(
@@ -144,19 +145,26 @@ export class Membership implements AsyncDisposable {
 
   #onHello(from: NodeId, { now }: Hello): void {
     const skewMs = now - this.#deps.clock.now()
-    const before = this.#skews.get(from)
+    const isKnown = this.#objectionToPeer(from) !== undefined
     this.#skews.delete(from)
     this.#skews.set(from, skewMs)
     const [oldest] = this.#skews.keys()
     if (this.#skews.size > MAX_SKEWS && oldest !== undefined) this.#skews.delete(oldest)
-    const isOff = Math.abs(skewMs) > limit('clockToleranceMs')
-    if (isOff && before === undefined) {
+    if (!isKnown && this.#objectionToPeer(from) !== undefined) {
       this.#deps.log.warn(
         { peer: from, skewMs },
         'the clocks of this node and a peer differ too much; neither takes the other’s records',
       )
     }
     this.#schedule.heardHello(from)
+  }
+
+  /** A record of a clock that is wrong would be refused sooner or later; so it is refused at once, with the reason. */
+  #objectionToPeer(peer: NodeId): string | undefined {
+    const skewMs = this.#skews.get(peer) ?? 0
+    if (Math.abs(skewMs) <= limit('clockToleranceMs')) return undefined
+    const minutes = Math.round(Math.abs(skewMs) / 60_000)
+    return `the clock of ${peer} is ${minutes} min ${skewMs > 0 ? 'ahead of' : 'behind'} this node's; one of the two is wrong`
   }
 
   #scheduleSweep(): void {

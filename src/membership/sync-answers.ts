@@ -32,6 +32,8 @@ export interface SyncAnswersDeps {
   readonly onOutcome: (outcome: Outcome, from: NodeId) => void
   /** Called when a peer said hello. */
   readonly onHello: (from: NodeId, hello: Hello) => void
+  /** Why nothing but hellos is exchanged with a peer, for people. */
+  readonly objectionToPeer: (peer: NodeId) => string | undefined
 }
 
 export class SyncAnswers {
@@ -51,6 +53,8 @@ export class SyncAnswers {
     if (!this.#questions.take(from, this.#deps.clock.monotonic())) return encodeAnswer({ kind: 'busy' })
     const question = parseQuestion(bytes)
     if (question.kind !== 'ok') throw new HeddleError('invalid_request', `not a sync question: ${question.kind}`)
+    const objection = question.value.kind === 'hello' ? undefined : this.#deps.objectionToPeer(from)
+    if (objection !== undefined) throw new HeddleError('conflict', objection)
     return encodeAnswer(this.#answerOf(from, question.value))
   }
 

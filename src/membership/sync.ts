@@ -36,6 +36,8 @@ export interface SyncDeps {
   readonly exchange: PeerExchange
   readonly onOutcome: (outcome: Outcome, from: NodeId) => void
   readonly onHello: (from: NodeId, hello: Hello) => void
+  /** Why nothing is exchanged with a peer after its hello, for people. */
+  readonly objectionToPeer: (peer: NodeId) => string | undefined
 }
 
 export interface SyncResult {
@@ -85,6 +87,8 @@ async function differingBuckets(
       `${peer} speaks version ${hello.version} of the sync protocol, this node ${SYNC_VERSION}`,
     )
   }
+  const objection = deps.objectionToPeer(peer)
+  if (objection !== undefined) throw new HeddleError('conflict', objection)
   if (hello.sums.length === 0) return []
   const groups = differingSums(digest.groups(), hello.sums).filter((group) => group < GROUPS)
   if (groups.length === 0) return []

@@ -110,9 +110,7 @@ class Run {
       case 0:
         this.note('partition')
         this.met.add('partition')
-        return this.network.partition(
-          (peer) => (this.nodes.findIndex((each) => each.peer === peer) * 7919 + this.trace.length) % 2,
-        )
+        return this.network.partition(this.#halves())
       case 1:
         this.note('heal')
         return this.network.heal()
@@ -139,6 +137,12 @@ class Run {
       default:
         return this.#attack()
     }
+  }
+
+  /** Two parts, other ones each time. */
+  #halves(): (peer: string) => number {
+    const sides = new Map(this.nodes.map(({ peer }) => [peer as string, this.below(2)]))
+    return (peer) => sides.get(peer) ?? 0
   }
 
   async #attack(): Promise<void> {

@@ -42,7 +42,7 @@ interface Message {
 export class MemoryGossipNetwork {
   readonly deps: MemoryGossipDeps
   readonly #nodes = new Map<NodeId, MemoryGossip>()
-  readonly #parts = new Map<NodeId, number>()
+  #partOf: ((peer: NodeId) => number) | undefined
   faults: LinkFaults = { delayMs: [1, 20], loss: 0, duplication: 0 }
   /** Bytes of gossip that crossed a link, and messages that a node got for the first time. */
   readonly counts = { gossipBytes: 0, deliveries: 0, questions: 0, questionBytes: 0 }
@@ -66,18 +66,18 @@ export class MemoryGossipNetwork {
 
   /** Nodes of different parts cannot reach each other; connections between them break. */
   partition(partOf: (peer: NodeId) => number): void {
-    for (const peer of this.#nodes.keys()) this.#parts.set(peer, partOf(peer))
+    this.#partOf = partOf
     for (const node of this.#nodes.values()) {
       for (const other of node.peers()) if (!this.canReach(node.self, other)) this.disconnect(node.self, other)
     }
   }
 
   heal(): void {
-    this.#parts.clear()
+    this.#partOf = undefined
   }
 
   canReach(a: NodeId, b: NodeId): boolean {
-    return (this.#parts.get(a) ?? 0) === (this.#parts.get(b) ?? 0)
+    return this.#partOf === undefined || this.#partOf(a) === this.#partOf(b)
   }
 
   disconnect(a: NodeId, b: NodeId): void {
