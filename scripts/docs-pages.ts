@@ -2,6 +2,7 @@
 import { SETTING_KEYS, SETTINGS } from '../src/compose/settings.ts'
 import { ERROR_CODES } from '../src/core/errors.ts'
 import { LIMITS, type Limit } from '../src/core/limits.ts'
+import { conversationBlocks, goAwayTable, headerNameTable, resetTable, vectorBlocks } from './protocol-parts.ts'
 
 export interface GeneratedPage {
   readonly path: string
@@ -13,6 +14,7 @@ export const GENERATED_PAGES: readonly GeneratedPage[] = [
   { path: 'docs/LIMITS.md', make: limitsPage },
   { path: 'docs/OPERATING.md', make: (current) => withPart(current, 'settings', settingsTable()) },
   { path: 'docs/guides/clients.md', make: (current) => withPart(current, 'errors', errorsTable()) },
+  { path: 'docs/PROTOCOL.md', make: protocolPage },
 ]
 
 export function limitsPage(): string {
@@ -27,6 +29,17 @@ Every queue, body, header, retry, cache and wait has a bound. This page is made 
 |---|---|---|
 ${rows.join('\n')}
 `
+}
+
+export function protocolPage(current: string): string {
+  const parts = {
+    'reset codes': resetTable(),
+    'go-away codes': goAwayTable(),
+    'header names': headerNameTable(),
+    vectors: vectorBlocks(),
+    conversations: conversationBlocks(),
+  }
+  return Object.entries(parts).reduce((page, [name, part]) => withPart(page, name, part), current)
 }
 
 /** A limit for people: `16 KiB`, `30 s`, `2,000`. */

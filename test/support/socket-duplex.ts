@@ -29,7 +29,7 @@ export class SocketDuplex implements Duplex {
       queueMicrotask(() => events.closed(this.#error))
       return
     }
-    socket.on('data', (bytes) => events.received(bytes as unknown as Uint8Array))
+    socket.on('data', (bytes) => events.received(bytes))
     socket.on('drain', () => !this.#isEnding && events.drained())
     socket.on('close', () => events.closed(this.#error))
     socket.resume()

@@ -18,7 +18,7 @@ const MAX_STREAM = 0x7fff_ffff
 
 const RULES: ReadonlyMap<number, FrameRule> = new Map([
   [FRAME_TYPES.hello, { leastBytes: HELLO_BYTES, mostBytes: GROWING_BYTES, hasStream: false }],
-  [FRAME_TYPES.open, { leastBytes: 8, mostBytes: limit('meshOpenBytes'), hasStream: true }],
+  [FRAME_TYPES.open, { leastBytes: 10, mostBytes: limit('meshOpenBytes'), hasStream: true }],
   [FRAME_TYPES.head, { leastBytes: 3, mostBytes: limit('meshOpenBytes'), hasStream: true }],
   [FRAME_TYPES.body, { leastBytes: 0, mostBytes: limit('meshPayloadBytes'), hasStream: true }],
   [FRAME_TYPES.end, { leastBytes: 0, mostBytes: 0, hasStream: true }],
