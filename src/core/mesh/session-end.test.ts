@@ -137,6 +137,23 @@ describe('a session that drains', () => {
     assert.equal((await during(readAll(first.body))).length, 1_000_000)
   })
 
+  it('fails what its peer says it has not begun, and waits for the rest', async () => {
+    const wire = await openWire()
+    const a = openSide(wire, wire.atA, { side: 'dialler' })
+    const peer = new RawPeer(wire.atB)
+    peer.hello()
+    await wire.clock.advance(10)
+    const begun = a.session.request(requestOf('/'), { signal: calm() })
+    const late = a.session.request(requestOf('/'), { signal: calm() })
+    peer.send({ kind: 'goAway', code: GO_AWAY_CODES.draining, lastStream: 1 })
+    await assert.rejects(wire.during(late), failsWith('upstream_failed', /takes no more requests/))
+    assert.deepEqual([a.session.inFlight, a.ends], [1, []])
+    peer.send({ kind: 'head', stream: 1, isLast: true, status: 204, headers: {} })
+    assert.equal((await wire.during(begun)).status, 204)
+    await wire.clock.advance(10)
+    assert.deepEqual(a.ends, [{ kind: 'closed' }])
+  })
+
   it('ends at once where nothing runs, or where its signal aborts', async () => {
     const idle = await openPair()
     await idle.during(idle.a.session.drain({ signal: calm() }))

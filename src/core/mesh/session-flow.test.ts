@@ -316,4 +316,30 @@ describe('the frames of one turn', () => {
     assert.deepEqual(side.ends, [{ kind: 'silent', what: 'drain' }])
     assert.ok(sent < 100_000, `${sent} bytes were given to a transport that takes none`)
   })
+
+  it('answer only the newest ping where the transport was full meanwhile', async () => {
+    const wire = await openWire()
+    let isFull = false
+    const sometimes = {
+      peer: wire.atB.peer,
+      start: wire.atB.start.bind(wire.atB),
+      close: wire.atB.close.bind(wire.atB),
+      abort: wire.atB.abort.bind(wire.atB),
+      send: (chunks: readonly Uint8Array[]) => wire.atB.send(chunks) && !isFull,
+    }
+    const side = openSide(wire, sometimes, { side: 'listener' }, server())
+    const peer = new RawPeer(wire.atA)
+    peer.hello()
+    await wire.clock.advance(10)
+    isFull = true
+    for (let token = 1; token <= 100; token += 1) {
+      peer.send({ kind: 'ping', token })
+      await wire.clock.advance(10)
+    }
+    assert.deepEqual(peer.ofKind('pong'), [{ kind: 'pong', token: 1 }])
+    isFull = false
+    side.session.drained()
+    await wire.clock.advance(10)
+    assert.deepEqual(peer.ofKind('pong').slice(1), [{ kind: 'pong', token: 100 }])
+  })
 })
