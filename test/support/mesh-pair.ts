@@ -61,13 +61,14 @@ export function openSide(
   duplex: Duplex,
   options: MeshSessionOptions,
   onRequest: Serve = noServer,
+  schedule: (task: () => void) => void = (task) => void clock.after(0, task),
 ): Side {
   const ends: SessionEnd[] = []
   const session = new MeshSession<AbortSignal>(
     {
       duplex,
       clock,
-      schedule: (task) => void clock.after(0, task),
+      schedule,
       openCancel: () => new AbortController(),
       onRequest,
       onEnd: (end) => void ends.push(end),

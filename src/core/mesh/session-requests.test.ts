@@ -7,6 +7,8 @@ import {
   bytesOf,
   calm,
   openPair,
+  openSide,
+  openWire,
   type Pair,
   type PairOptions,
   readAll,
@@ -139,6 +141,25 @@ describe('a request over a mesh session', () => {
       ),
       { numRuns: 20 },
     )
+  })
+
+  it('goes the same way where frames are written at once, as on QUIC', async () => {
+    const wire = await openWire({ pieceBytes: 1_000 })
+    const atOnce = (task: () => void): void => task()
+    const a = openSide(wire, wire.atA, { side: 'dialler' }, echo, atOnce)
+    const b = openSide(wire, wire.atB, { side: 'listener' }, echo, atOnce)
+    const bodies = await wire.during(
+      Promise.all(
+        [a, b, a, b].map(async ({ session }, index) => {
+          const body = source(100_000 * index, 7_000)
+          const response = await session.request(requestOf('/', body), { signal: calm() })
+          return (await readAll(response.body)).length
+        }),
+      ),
+    )
+    assert.deepEqual(bodies, [0, 100_000, 200_000, 300_000])
+    await wire.during(a.session.drain({ signal: calm() }))
+    assert.deepEqual([a.ends, a.session.inFlight, b.session.serving], [[{ kind: 'closed' }], 0, 0])
   })
 
   it('waits for the hello of a peer that is slow to say it', async () => {
