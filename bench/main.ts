@@ -13,6 +13,7 @@ import type { BenchOptions, Suite } from './suites/context.ts'
 import { gatewaySuite } from './suites/gateway.ts'
 import { llamaSuite } from './suites/llama.ts'
 import { streamsSuite } from './suites/many-streams.ts'
+import { registrySuite } from './suites/registry.ts'
 import { startSuite } from './suites/start.ts'
 
 const SUITES: Readonly<Record<string, Suite>> = {
@@ -20,6 +21,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   streams: streamsSuite,
   llama: llamaSuite,
   start: startSuite,
+  registry: registrySuite,
 }
 
 const USAGE = `usage: npm run bench -- <suite> [options]
@@ -29,6 +31,7 @@ suites
   streams   only the thousands of concurrent streams
   llama     the embedded model through HTTP against the same engine in process
   start     time until a node is ready, and its memory when idle
+  registry  records, beats and comparisons at one node, and a thousand nodes in virtual time
 
 options
   --rounds N      measured rounds, medians are taken over them (3)

@@ -21,6 +21,6 @@ export class GoodPeers {
 
   /** Newest first. */
   all(): readonly GoodPeer[] {
-    return [...this.#peers].reverse().map(([peer, addresses]) => ({ peer, addresses }))
+    return [...this.#peers].toReversed().map(([peer, addresses]) => ({ peer, addresses }))
   }
 }

@@ -15,6 +15,11 @@ export class MeshDirectory implements Directory {
   /** Requests that we sent and that have not ended, by node and runtime: a load beat may be ten seconds old. */
   readonly #dispatched = new Map<string, number>()
 
+  /** What was made for `#madeFor`; candidates read their in-flight number when asked, so only versions end them. */
+  #byModel = new Map<string, readonly Candidate[]>()
+  #all: readonly Candidate[] | undefined
+  #madeFor = -1
+
   constructor({ registry, liveness }: { readonly registry: Registry; readonly liveness: Liveness }) {
     this.#registry = registry
     this.#liveness = liveness
@@ -26,14 +31,21 @@ export class MeshDirectory implements Directory {
   }
 
   candidatesFor(model: string): readonly Candidate[] {
-    return this.#registry.table
+    const known = this.#cached().get(model)
+    if (known !== undefined) return known
+    const candidates = this.#registry.table
       .having('model', model)
       .flatMap((entry) => this.#candidatesOf(entry, (offer) => offer.id === model))
       .sort(byNode)
+    // Asking for what nobody has must not fill the memory.
+    if (candidates.length > 0) this.#byModel.set(model, candidates)
+    return candidates
   }
 
   all(): readonly Candidate[] {
-    return this.#registry.table.all().flatMap((entry) => this.#candidatesOf(entry, () => true))
+    this.#cached()
+    this.#all ??= this.#registry.table.all().flatMap((entry) => this.#candidatesOf(entry, () => true))
+    return this.#all
   }
 
   /** Counts a request that was sent to a candidate; call the result once when it has ended. */
@@ -48,13 +60,12 @@ export class MeshDirectory implements Directory {
   }
 
   #candidatesOf(entry: RegistryEntry, isWanted: (offer: ModelOffer) => boolean): readonly Candidate[] {
-    const { record, loads } = entry
+    const { record } = entry
     if (record.peer === this.#registry.self) return []
     return record.services.flatMap((service, index) => {
       if (service.name !== SERVICE) return []
       const { state, reason } = this.#stateOf(entry, service)
-      const reported = loads[index]?.inFlight ?? 0
-      const inFlight = Math.max(reported, this.#dispatched.get(keyOf(record.peer, service.runtime)) ?? 0)
+      const inFlight = (): number => this.#inFlight(record.peer, service.runtime, index)
       return service.offers.filter(isWanted).map((offer) => ({
         node: record.peer,
         nodeName: record.name,
@@ -63,10 +74,27 @@ export class MeshDirectory implements Directory {
         offer,
         state,
         reason,
-        inFlight,
+        get inFlight() {
+          return inFlight()
+        },
         capacity: service.capacity,
       }))
     })
+  }
+
+  /** What the node last reported, or what we know to be running there if that is more. */
+  #inFlight(node: NodeId, runtime: string, service: number): number {
+    const reported = this.#registry.table.get(node)?.loads[service]?.inFlight ?? 0
+    return Math.max(reported, this.#dispatched.get(keyOf(node, runtime)) ?? 0)
+  }
+
+  #cached(): ReadonlyMap<string, readonly Candidate[]> {
+    const version = this.version()
+    if (version === this.#madeFor) return this.#byModel
+    this.#madeFor = version
+    this.#byModel = new Map()
+    this.#all = undefined
+    return this.#byModel
   }
 
   /** What we see of the node goes before what it says of its runtime. */

@@ -23,7 +23,8 @@ export class MemoryClock implements Clock {
   }
 
   now(): UnixMs {
-    return asUnixMs(this.#startMs + this.#elapsedMs)
+    // Whole milliseconds, as the system's clock gives them.
+    return asUnixMs(Math.floor(this.#startMs + this.#elapsedMs))
   }
 
   monotonic(): MonotonicMs {

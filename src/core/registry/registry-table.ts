@@ -51,7 +51,7 @@ export class RegistryTable {
     this.#quotas = new Quotas(quotas)
   }
 
-  /** Changes whenever a node is listed, replaced, revived or gone. */
+  /** Changes whenever a node is listed, revived or gone, or says something else of itself; not when it only signs again. */
   get version(): number {
     return this.#version
   }
@@ -127,6 +127,7 @@ export class RegistryTable {
       if (before.loads !== entry.loads) this.#loadVersion += 1
       return
     }
+    const isSame = before?.status === entry.status && describedBy(before.record) === describedBy(record)
     if (before !== undefined) this.#unlist(before)
     this.#forget(record.peer)
     this.#entries.set(record.peer, entry)
@@ -137,7 +138,8 @@ export class RegistryTable {
       this.digest.add(record.peer, record.publicKey, entry.signed.id)
       this.#live += 1
     }
-    this.#changed()
+    if (isSame) this.#loadVersion += 1
+    else this.#changed()
   }
 
   /** Takes a node off the list and remembers why. */
@@ -193,4 +195,11 @@ export class RegistryTable {
     this.#version += 1
     this.#loadVersion += 1
   }
+}
+
+/** What a record says besides its keys, numbers and loads, for comparing. */
+const NOT_DESCRIBED = new Set(['certificate', 'publicKey', 'incarnation', 'seq', 'signedAt', 'leaseMs', 'load'])
+
+function describedBy(record: NodeRecord): string {
+  return JSON.stringify(record, (name, value: unknown) => (NOT_DESCRIBED.has(name) ? undefined : value))
 }

@@ -232,7 +232,10 @@ describe('looking up nodes', () => {
     const before = table.version
     registry.receiveBeat(device.beat(1, { loads: [IDLE_LOAD, { ...IDLE_LOAD, queued: 1 }] }).bytes, arrival())
     assert.equal(table.version, before)
-    registry.receiveRecord(device.record(2, { services: [] }).bytes, arrival())
+    registry.receiveRecord(device.record(2, { services: [testService(), whisper] }).bytes, arrival())
+    assert.equal(table.get(device.peer)?.record.seq, 2)
+    assert.equal(table.version, before)
+    registry.receiveRecord(device.record(3, { services: [] }).bytes, arrival())
     assert.notEqual(table.version, before)
     assert.equal(table.having('model', 'qwen3:8b').length, 1)
     assert.deepEqual(table.having('service', 'whisper'), [])

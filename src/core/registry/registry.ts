@@ -242,7 +242,8 @@ export class Registry {
 
   /** This process was asleep: nobody could be heard meanwhile. */
   #extendLeases(gapMs: number): void {
-    for (const entry of [...this.table.values()]) {
+    // Putting the same record under its key again does not disturb the iteration.
+    for (const entry of this.table.values()) {
       this.table.put({ ...entry, leaseEndsAt: asMonotonicMs(entry.leaseEndsAt + gapMs) })
     }
   }
