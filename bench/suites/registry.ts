@@ -11,8 +11,8 @@ import type { Suite } from './context.ts'
 const SIZES = [1_000, 10_000] as const
 const STEADY = [100, 1_000, 10_000] as const
 const NODES = 1_000
-const JOINS = 5
-const CHANGES = 15
+const JOINS = 3
+const CHANGES = 8
 const SECONDS_PER_MINUTE = 60
 
 interface SteadyRow {
