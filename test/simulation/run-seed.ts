@@ -5,11 +5,13 @@ import { type LinkFaults, MemoryGossipNetwork } from '../../src/adapters/memory/
 import { limit } from '../../src/core/limits.ts'
 import { leaseMsFor } from '../../src/core/registry/lease.ts'
 import { parseNodeRecord, verifyRecord } from '../../src/core/registry/record-codec.ts'
-import { nth, scheme, TestDevice } from '../support/registry-peer.ts'
+import { nth, scheme as realScheme, TestDevice } from '../support/registry-peer.ts'
 import { seededChance } from '../support/seeded-chance.ts'
 import { Attacker } from './attacker.ts'
+import { rememberingScheme } from './remembering-scheme.ts'
 import { SimulatedNode } from './simulated-node.ts'
 
+const scheme = rememberingScheme(realScheme)
 const SECOND = 1_000
 const CALM: LinkFaults = { delayMs: [1, 40], loss: 0, duplication: 0 }
 /** Tables are equal this long after the last disturbance. */
