@@ -26,7 +26,8 @@ export class ChatTemplate {
   /** Throws `internal` where the template does not parse. */
   constructor(source: string, tokens: TemplateTokens) {
     this.#tokens = tokens
-    if (source.length > limit('templateCharacters')) throw new HeddleError('internal', 'the chat template of the model is too long')
+    if (source.length > limit('templateCharacters'))
+      throw new HeddleError('internal', 'the chat template of the model is too long')
     this.#template = this.#bounded(() => new Template(source), 'cannot be read')
   }
 
@@ -45,7 +46,8 @@ export class ChatTemplate {
         }),
       'refused these messages, for example a role or an order that it does not know',
     )
-    if (text.length > limit('promptCharacters')) throw new HeddleError('internal', 'the chat template of the model made too long a prompt')
+    if (text.length > limit('promptCharacters'))
+      throw new HeddleError('internal', 'the chat template of the model made too long a prompt')
     return text
   }
 
@@ -69,7 +71,11 @@ export class ChatTemplate {
 
 function templateError(cause: unknown, failure: string): HeddleError {
   if ((cause as { code?: unknown } | null)?.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') {
-    return new HeddleError('internal', `the chat template of the model took longer than ${limit('templateRenderMs')} ms`, { cause })
+    return new HeddleError(
+      'internal',
+      `the chat template of the model took longer than ${limit('templateRenderMs')} ms`,
+      { cause },
+    )
   }
   // Its own words may quote the messages.
   return new HeddleError('invalid_request', `the chat template of the model ${failure}`, { cause, param: 'messages' })
