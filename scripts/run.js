@@ -1,7 +1,7 @@
 /** Runs a TypeScript file of this checkout under the right Node, after setting the checkout up: `node scripts/run.js <file> [args…]`. */
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { nodeBinary, root, setup } from './setup.js'
+import { NODE_FLAGS, nodeBinary, root, setup } from './setup.js'
 
 setup()
 const [file, ...args] = process.argv.slice(2)
