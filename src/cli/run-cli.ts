@@ -40,7 +40,10 @@ function show(failure: HeddleError, args: readonly string[], { env, stdout, stde
 
 /** Commander's complaint in our form: `error: unknown option '--jsn'\n(Did you mean --json?)`. */
 function usageError(error: CommanderError): HeddleError {
-  const [first = '', hint] = error.message.replace(/^error: /, '').split('\n')
+  const [first = '', hint] = error.message
+    .replace(/^error: /, '')
+    .replace(/\.$/, '')
+    .split('\n')
   const near = /^\(Did you mean (?:one of )?(.*)\?\)$/.exec(hint ?? '')?.[1]
   return new HeddleError('usage', near === undefined ? first : `${first}; did you mean ${near}?`, {
     fix: 'heddle --help',

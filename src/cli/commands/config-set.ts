@@ -1,8 +1,8 @@
 /** `heddle config set`: writes one setting into the config file; every other line stays as it is. */
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { loadConfig, originText } from '../../compose/config.ts'
-import { editConfigText, parseConfigFile, readTextIfPresent } from '../../compose/config-file.ts'
+import { assertSetting, loadConfig, originText } from '../../compose/config.ts'
+import { editConfigText, readTextIfPresent } from '../../compose/config-file.ts'
 import { valueOfText } from '../../compose/config-values.ts'
 import { SETTINGS } from '../../compose/settings.ts'
 import type { Context } from '../context.ts'
@@ -14,10 +14,9 @@ export async function configSet(context: Context, keyText: string, valueText: st
   const path = resolve(context.options.config ?? (context.env['HEDDLE_CONFIG'] || context.paths.config))
   const value = valueOfText(SETTINGS[key].kind, valueText)
   const text = readTextIfPresent(path) ?? ''
+  assertSetting(key, value)
   // JSON's texts, numbers and lists are TOML's too.
   const edited = editConfigText(path, text, key, JSON.stringify(value))
-  // Only what a node would start with is written; variables and flags stay out of this.
-  loadConfig({ env: {}, files: [parseConfigFile(path, edited)] })
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const temporary = `${path}.${process.pid}.tmp`
   await writeFile(temporary, edited, { mode: 0o600 })
