@@ -29,6 +29,8 @@ export class HeddleServer implements AsyncDisposable {
   readonly #deps: ServerDeps
   readonly #server: Server
   readonly #socketsByAddress = new Map<string, number>()
+  /** Aborted when a connection closes; one for all its requests, because making one costs as much as routing a request. */
+  readonly #leaving = new WeakMap<Socket, AbortSignal>()
   #closing = false
 
   constructor(deps: ServerDeps) {
@@ -48,7 +50,10 @@ export class HeddleServer implements AsyncDisposable {
     this.#server.maxRequestsPerSocket = limit('requestsPerSocket')
     // One more than allowed, so that too many are seen instead of silently dropped.
     this.#server.maxHeadersCount = limit('headerFields') + 1
-    this.#server.on('connection', (socket) => this.#countSocket(socket))
+    this.#server.on('connection', (socket) => {
+      this.#leaving.set(socket, leavingOf(socket))
+      this.#countSocket(socket)
+    })
     this.#server.on('clientError', (error, socket) => this.#refuseMalformed(error, socket as Socket))
   }
 
@@ -127,7 +132,8 @@ export class HeddleServer implements AsyncDisposable {
     const target = endpointAt(url) === undefined ? normalisePath(url) : url
     const endpoint = request.method === 'POST' ? endpointAt(pathOf(target)) : undefined
     if (endpoint !== undefined) {
-      void serveInference(this.#deps, endpoint, id, request, response, common)
+      const signal = this.#leaving.get(request.socket) ?? leavingOf(request.socket)
+      void serveInference(this.#deps, endpoint, id, request, response, common, { signal })
       return
     }
     this.#deps.requestIds.set(request, id)
@@ -168,6 +174,15 @@ export class HeddleServer implements AsyncDisposable {
       else this.#socketsByAddress.set(address, left)
     })
   }
+}
+
+/** Aborted when the client's connection closes. */
+function leavingOf(socket: Socket): AbortSignal {
+  const leaving = new AbortController()
+  const leave = (): void => leaving.abort(new HeddleError('client_closed', 'the client closed the connection'))
+  if (socket.destroyed) leave()
+  else socket.once('close', leave)
+  return leaving.signal
 }
 
 const CLIENT_ID = /^[\x21-\x7e]{1,128}$/

@@ -27,7 +27,7 @@ export function endpointAt(path: string): Endpoint | undefined {
   return ENDPOINTS.get(path)
 }
 
-/** Answers one request; never throws. `common` headers go out with every answer. */
+/** Answers one request; never throws. `common` headers go out with every answer; `signal` aborts when the client leaves. */
 export async function serveInference(
   deps: InferenceDeps,
   endpoint: Endpoint,
@@ -35,14 +35,11 @@ export async function serveInference(
   request: IncomingMessage,
   response: ServerResponse,
   common: HeaderPairs,
+  { signal }: { readonly signal: AbortSignal },
 ): Promise<void> {
-  const leaving = new AbortController()
-  response.on('close', () => {
-    if (!response.writableFinished) leaving.abort(new HeddleError('client_closed', 'the client closed the connection'))
-  })
   const { clock } = deps.gateway
   const inbound = new HttpInbound(deps, endpoint, id, clock.monotonic(), request)
-  await serveRequest(deps.gateway, inbound, new HttpReply({ clock }, response, common), { signal: leaving.signal })
+  await serveRequest(deps.gateway, inbound, new HttpReply({ clock }, response, common), { signal })
   // A body that was refused unread would hold the socket.
   if (!request.complete) request.resume()
 }
