@@ -5,9 +5,7 @@ import { NODE_FLAGS, nodeBinary, root, setup } from './setup.js'
 
 setup()
 const [file, ...args] = process.argv.slice(2)
-const child = spawn(nodeBinary(), ['--disable-warning=ExperimentalWarning', join(root, file), ...args], {
-  stdio: 'inherit',
-})
+const child = spawn(nodeBinary(), [...NODE_FLAGS, join(root, file), ...args], { stdio: 'inherit' })
 // A terminal sends Ctrl+C to both; a supervisor signals only this process, so it is passed on.
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) {
   process.on(signal, () => {
