@@ -23,13 +23,14 @@ export function durationText(ms: number): string {
   if (ms < 0.95) return ms <= 0 ? '0 ms' : `${ms.toFixed(1)} ms`
   if (ms < 999.5) return `${Math.round(ms)} ms`
   if (ms < 59_950) return `${(ms / SECOND_MS).toFixed(1)} s`
+  const wholeMs = Math.round(ms / SECOND_MS) * SECOND_MS
   const parts = (big: number, bigUnit: string, small: number, smallUnit: string): string => {
-    const whole = Math.floor(ms / big)
-    const rest = Math.floor((ms - whole * big) / small)
+    const whole = Math.floor(wholeMs / big)
+    const rest = Math.floor((wholeMs - whole * big) / small)
     return rest === 0 ? `${whole}${bigUnit}` : `${whole}${bigUnit} ${rest}${smallUnit}`
   }
-  if (ms < HOUR_MS) return parts(MINUTE_MS, 'm', SECOND_MS, 's')
-  if (ms < DAY_MS) return parts(HOUR_MS, 'h', MINUTE_MS, 'm')
+  if (wholeMs < HOUR_MS) return parts(MINUTE_MS, 'm', SECOND_MS, 's')
+  if (wholeMs < DAY_MS) return parts(HOUR_MS, 'h', MINUTE_MS, 'm')
   return parts(DAY_MS, 'd', HOUR_MS, 'h')
 }
 

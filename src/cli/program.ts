@@ -43,7 +43,7 @@ export function programOf({ world, done, helpWidth }: ProgramOptions): Command {
     .configureOutput(output)
     .exitOverride()
     .showSuggestionAfterError()
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 20 })
     .helpCommand(false)
     .option('--json', 'print one JSON document, for programs')
     .option('--no-color', 'no colour')

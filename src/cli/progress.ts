@@ -22,7 +22,7 @@ export function progressLine(progress: PullProgress, width: number): string {
   const amount = known ? `${bytesText(completed)}/${bytesText(total)}` : bytesText(completed)
   const facts = [amount]
   if (status === 'pulling' && ratePerSecond !== undefined) facts.push(`${bytesText(ratePerSecond)}/s`)
-  if (status === 'pulling' && etaSeconds !== undefined) facts.push(durationText(Math.ceil(etaSeconds) * 1_000))
+  if (status === 'pulling' && etaSeconds !== undefined) facts.push(etaText(Math.ceil(etaSeconds)))
   const tail = facts.join('   ')
   if (!known) return cutTo(`${head}   ${tail}`, width)
   const fraction = Math.min(1, completed / total)
@@ -33,6 +33,8 @@ export function progressLine(progress: PullProgress, width: number): string {
   const full = Math.floor(fraction * bar)
   return `${head}  ${percent} ▕${'█'.repeat(full)}${' '.repeat(bar - full)}▏  ${tail}`
 }
+
+const etaText = (seconds: number): string => (seconds < 60 ? `${seconds}s` : durationText(seconds * 1_000))
 
 export interface ProgressWriter extends Disposable {
   show(progress: PullProgress): void

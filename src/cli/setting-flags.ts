@@ -17,7 +17,7 @@ const PLACEHOLDERS: Readonly<Record<SettingKind, string>> = {
 }
 
 export function addSettingFlags(command: Command): Command {
-  command.optionsGroup('Settings (also as variables and in config.toml, see `heddle config list`):')
+  command.optionsGroup('Settings (see `heddle config list`):')
   for (const key of SETTING_KEYS) {
     const { flag, kind, description, inert } = SETTINGS[key]
     const option = command.createOption(`${flag} ${PLACEHOLDERS[kind]}`, description)
