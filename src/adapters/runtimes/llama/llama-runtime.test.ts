@@ -1,5 +1,7 @@
 /** Tests of the llama runtime as a whole: its contract, its process, and what happens when that dies. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -44,6 +46,15 @@ const hasCode =
   (...codes: readonly string[]) =>
   (error: unknown): boolean =>
     error instanceof HeddleError && codes.includes(error.code)
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
 
 describe('the engine process', () => {
   it('is ready within three seconds and tells what it serves', async () => {
@@ -111,6 +122,25 @@ describe('the engine process', () => {
     await engine[Symbol.asyncDispose]()
     assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
     assert.equal(engine.runtime.snapshot().state, 'stopped')
+  })
+
+  it('ends by itself when its node is killed', async () => {
+    const support = new URL('../../../../test/support/llama-engine.ts', import.meta.url).href
+    const script = `const { startLlama } = await import('${support}')
+      const { runtime } = await startLlama()
+      process.send(runtime.snapshot().facts.pid)`
+    const node = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    })
+    const [pid] = (await once(node, 'message')) as [number]
+    process.kill(pid, 0)
+    node.kill('SIGKILL')
+    await once(node, 'exit')
+    const endMs = performance.now() + PATIENCE_MS
+    while (isAlive(pid)) {
+      assert.ok(performance.now() < endMs, 'the engine outlived its node')
+      await sleep(20)
+    }
   })
 
   it('says what to install when the engine is missing, and does not crash', async (t) => {

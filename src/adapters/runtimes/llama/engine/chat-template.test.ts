@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { HeddleError } from '../../../../core/errors.ts'
+import { limit } from '../../../../core/limits.ts'
 import { ChatTemplate } from './chat-template.ts'
 
 const TOKENS = { bos: '<s>', eos: '</s>' }
@@ -30,8 +31,20 @@ describe('ChatTemplate', () => {
       const template = new ChatTemplate(trap, TOKENS)
       const startMs = performance.now()
       assert.throws(() => template.render(MESSAGES), HeddleError)
-      assert.ok(performance.now() - startMs < 1_500, `it ran ${performance.now() - startMs} ms`)
+      assert.ok(performance.now() - startMs < 2_500, `it ran ${performance.now() - startMs} ms`)
     }
+  })
+
+  it('gives up on a template that overstays each time', () => {
+    const template = new ChatTemplate(
+      '{% for i in range(1000) %}'.repeat(3) + '{% set x = 1 %}' + '{% endfor %}'.repeat(3),
+      TOKENS,
+    )
+    for (let run = 0; run < limit('templateTimeouts'); run += 1)
+      assert.throws(() => template.render(MESSAGES), hasCode('internal'))
+    const startMs = performance.now()
+    for (let run = 0; run < 100; run += 1) assert.throws(() => template.render(MESSAGES), hasCode('internal'))
+    assert.ok(performance.now() - startMs < 500)
   })
 
   it('refuses one that swells', () => {

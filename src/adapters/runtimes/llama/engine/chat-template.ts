@@ -22,6 +22,8 @@ export class ChatTemplate {
   readonly #template: Template
   readonly #tokens: TemplateTokens
   readonly #context: Context & { run?: () => void } = createContext({})
+  /** Runs in a row that were stopped. */
+  #timeouts = 0
 
   /** Throws `internal` where the template does not parse. */
   constructor(source: string, tokens: TemplateTokens) {
@@ -53,14 +55,23 @@ export class ChatTemplate {
 
   /** Runs `work` under a watchdog that stops even an endless loop: V8 ends whatever runs below the script. */
   #bounded<T>(work: () => T, failure: string): T {
+    if (this.#timeouts >= limit('templateTimeouts')) throw tooSlow(undefined)
     let result: { readonly value: T } | undefined
     this.#context.run = () => {
       result = { value: work() }
     }
     try {
       RUN.runInContext(this.#context, { timeout: limit('templateRenderMs') })
+      this.#timeouts = 0
     } catch (cause) {
-      throw templateError(cause, failure)
+      const stopped = (cause as { code?: unknown } | null)?.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT'
+      this.#timeouts = stopped ? this.#timeouts + 1 : 0
+      if (stopped) throw tooSlow(cause)
+      // Its own words may quote the messages.
+      throw new HeddleError('invalid_request', `the chat template of the model ${failure}`, {
+        cause,
+        param: 'messages',
+      })
     } finally {
       delete this.#context.run
     }
@@ -69,14 +80,6 @@ export class ChatTemplate {
   }
 }
 
-function templateError(cause: unknown, failure: string): HeddleError {
-  if ((cause as { code?: unknown } | null)?.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') {
-    return new HeddleError(
-      'internal',
-      `the chat template of the model took longer than ${limit('templateRenderMs')} ms`,
-      { cause },
-    )
-  }
-  // Its own words may quote the messages.
-  return new HeddleError('invalid_request', `the chat template of the model ${failure}`, { cause, param: 'messages' })
+function tooSlow(cause: unknown): HeddleError {
+  return new HeddleError('internal', 'the chat template of the model takes too long', { cause })
 }

@@ -61,7 +61,15 @@ export class LoadedModel implements AsyncDisposable {
     return this.#contextTokens
   }
 
+  /** Whether its hidden states are meant to be pooled; native code would abort if such a model were to write. */
+  get isEmbeddingModel(): boolean {
+    return this.model.fileInfo.architectureMetadata.pooling_type !== undefined
+  }
+
   generation(): Promise<Generation> {
+    if (this.isEmbeddingModel) {
+      return Promise.reject(new HeddleError('invalid_request', 'this model only makes embeddings', { param: 'model' }))
+    }
     this.#generation ??= this.#openGeneration().catch((cause: unknown) => {
       this.#generation = undefined
       throw new HeddleError('runtime_unavailable', 'there is not enough memory for the context of this model', {
