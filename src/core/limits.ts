@@ -22,7 +22,7 @@ export const LIMITS = {
   bodyGraceMs: { value: 5_000, unit: 'ms', reason: 'slow start and radio wake-up before the minimum rate counts' },
   bodyMinBytesPerSecond: { value: 1024, unit: 'bytes', reason: 'slower than a modem is an attack' },
   bodyCheckIntervalMs: { value: 2_000, unit: 'ms', reason: 'how often timeouts and rates of incoming bodies are checked' },
-  lingerMs: { value: 5_000, unit: 'ms', reason: 'how long the rest of a refused request is read, so that its sender sees the answer' },
+  lingerMs: { value: 2_000, unit: 'ms', reason: 'how long the rest of a refused request is read, so that its sender sees the answer' },
   keepAliveMs: { value: 65_000, unit: 'ms', reason: 'longer than the 60 s of common balancers, so that they close first' },
   requestsPerSocket: { value: 1_000, unit: 'items', reason: 'lets balancers spread long-lived clients again' },
   socketsPerAddress: { value: 100, unit: 'items', reason: 'one address cannot take every descriptor; loopback is exempt' },

@@ -5,13 +5,16 @@ import type { FastifyInstance } from 'fastify'
 import { HeddleError } from '../core/errors.ts'
 import type { RequestId } from '../core/ids.ts'
 import { limit } from '../core/limits.ts'
+import type { Endpoint } from '../core/routing/candidate.ts'
 import type { HeaderPairs } from '../gateway/inbound.ts'
 import type { IdSource } from '../ports/id-source.ts'
 import type { Logger } from '../ports/logger.ts'
+import { Connection } from './connection.ts'
 import type { Guard } from './guard.ts'
 import { endpointAt, type InferenceDeps, serveInference } from './openai/inference.ts'
 import { normalisePath, pathOf } from './path.ts'
-import { sendError, sendErrorOnSocket } from './send-error.ts'
+import { requestFault } from './request-faults.ts'
+import { sendError } from './send-error.ts'
 
 export interface ServerDeps extends InferenceDeps {
   readonly ids: IdSource
@@ -24,36 +27,37 @@ export interface ServerDeps extends InferenceDeps {
   readonly version: string
 }
 
-/** Owns the socket; `close` stops accepting and resolves when the last request has ended. */
+/** Owns the socket; `drain`, then `close`, lets everything end in peace. */
 export class HeddleServer implements AsyncDisposable {
   readonly #deps: ServerDeps
   readonly #server: Server
+  readonly #connections = new Map<Socket, Connection>()
   readonly #socketsByAddress = new Map<string, number>()
-  /** Aborted when a connection closes; one for all its requests, because making one costs as much as routing a request. */
-  readonly #leaving = new WeakMap<Socket, AbortSignal>()
-  #closing = false
+  readonly #drained = Promise.withResolvers<void>()
+  /** Inference requests that run. */
+  #running = 0
+  #draining = false
 
   constructor(deps: ServerDeps) {
     this.#deps = deps
-    this.#server = createServer(
-      {
-        maxHeaderSize: limit('headerBytes'),
-        headersTimeout: limit('headersTimeoutMs'),
-        requestTimeout: limit('headersTimeoutMs') + limit('bodyTimeoutMs'),
-        connectionsCheckingInterval: limit('bodyCheckIntervalMs'),
-        keepAliveTimeout: limit('keepAliveMs'),
-        noDelay: true,
-        insecureHTTPParser: false,
-      },
-      (request, response) => this.#serve(request, response),
-    )
-    this.#server.maxRequestsPerSocket = limit('requestsPerSocket')
+    this.#server = createServer({
+      maxHeaderSize: limit('headerBytes'),
+      headersTimeout: limit('headersTimeoutMs'),
+      requestTimeout: limit('headersTimeoutMs') + limit('bodyTimeoutMs'),
+      connectionsCheckingInterval: limit('bodyCheckIntervalMs'),
+      keepAliveTimeout: limit('keepAliveMs'),
+      noDelay: true,
+      insecureHTTPParser: false,
+      // Refused by us, with a body.
+      requireHostHeader: false,
+    })
     // One more than allowed, so that too many are seen instead of silently dropped.
     this.#server.maxHeadersCount = limit('headerFields') + 1
-    this.#server.on('connection', (socket) => {
-      this.#leaving.set(socket, leavingOf(socket))
-      this.#countSocket(socket)
-    })
+    this.#server.on('connection', (socket) => this.#connected(socket))
+    // Whoever waits for leave to send its body gets it when the body is wanted; other expectations mean nothing here.
+    for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) {
+      this.#server.on(event, (request, response) => this.#serve(request, response))
+    }
     this.#server.on('clientError', (error, socket) => this.#refuseMalformed(error, socket as Socket))
   }
 
@@ -68,37 +72,50 @@ export class HeddleServer implements AsyncDisposable {
     })
   }
 
+  /** From now on inference is refused with `draining`, all else is answered; resolves when the running requests have ended. */
+  drain(): Promise<void> {
+    this.#draining = true
+    if (this.#running === 0) this.#drained.resolve()
+    return this.#drained.promise
+  }
+
   /** Stops accepting; running requests go on until they end. */
   close(): Promise<void> {
-    this.#closing = true
     return new Promise((resolve) => {
       this.#server.close(() => resolve())
-      this.#server.closeIdleConnections()
+      for (const connection of this.#connections.values()) connection.close()
     })
   }
 
   /** Cuts what still runs. */
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = this.close()
-    this.#server.closeAllConnections()
+    for (const socket of this.#connections.keys()) socket.destroy()
     await closed
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
+    const connection = this.#connectionOf(request.socket)
+    if (!connection.owe(response)) return
     const { ids, guard, version } = this.#deps
     const id = ids.requestId()
+    const common = ['x-request-id', id, 'x-heddle-version', version]
+    const fault = requestFault(request)
+    if (fault !== undefined) {
+      this.#refuseLast(response, fault, common)
+      return
+    }
     const verdict = guard({
       method: request.method ?? 'GET',
       url: request.url ?? '/',
       headers: request.headers,
       localAddress: request.socket.localAddress,
     })
-    const common = ['x-request-id', id, 'x-heddle-version', version, ...verdict.headers]
-    if (this.#closing) common.push('connection', 'close')
+    common.push(...verdict.headers)
     const clientId = request.headers['x-client-request-id']
     if (typeof clientId === 'string' && CLIENT_ID.test(clientId)) common.push('x-client-request-id', clientId)
     if (verdict.kind === 'refused') {
-      this.#refuse(request, response, verdict.error, common)
+      this.#refuse(response, verdict.error, common)
       return
     }
     if (verdict.kind === 'preflight') {
@@ -106,45 +123,56 @@ export class HeddleServer implements AsyncDisposable {
       response.end()
       return
     }
-    this.#route(id, request, response, common)
+    this.#route(id, request, response, common, connection)
   }
 
-  #route(id: RequestId, request: IncomingMessage, response: ServerResponse, common: HeaderPairs): void {
+  #route(
+    id: RequestId,
+    request: IncomingMessage,
+    response: ServerResponse,
+    common: HeaderPairs,
+    connection: Connection,
+  ): void {
     const url = request.url ?? '/'
-    if (url.length > limit('urlBytes')) {
-      this.#refuse(
-        request,
-        response,
-        new HeddleError('uri_too_long', `the URL is longer than ${limit('urlBytes')} bytes`),
-        common,
-      )
-      return
-    }
-    if (request.rawHeaders.length > limit('headerFields') * 2) {
-      this.#refuse(
-        request,
-        response,
-        new HeddleError('headers_too_large', `more than ${limit('headerFields')} header fields`),
-        common,
-      )
-      return
-    }
     const target = endpointAt(url) === undefined ? normalisePath(url) : url
     const endpoint = request.method === 'POST' ? endpointAt(pathOf(target)) : undefined
     if (endpoint !== undefined) {
-      const signal = this.#leaving.get(request.socket) ?? leavingOf(request.socket)
-      void serveInference(this.#deps, endpoint, id, request, response, common, { signal })
+      if (this.#draining) this.#refuseLast(response, stopping(), common)
+      else void this.#infer(endpoint, id, request, response, common, connection)
       return
     }
     this.#deps.requestIds.set(request, id)
     for (let index = 0; index < common.length; index += 2)
       response.setHeader(common[index] as string, common[index + 1] as string)
+    if (request.headers.expect !== undefined) response.writeContinue()
     this.#deps.app.routing(request, response)
   }
 
-  #refuse(request: IncomingMessage, response: ServerResponse, error: HeddleError, common: HeaderPairs): void {
-    sendError(response, error, common)
-    request.resume()
+  async #infer(
+    endpoint: Endpoint,
+    id: RequestId,
+    request: IncomingMessage,
+    response: ServerResponse,
+    common: HeaderPairs,
+    { left }: Connection,
+  ): Promise<void> {
+    this.#running += 1
+    try {
+      await serveInference(this.#deps, endpoint, id, request, response, common, { signal: left })
+    } finally {
+      this.#running -= 1
+      if (this.#draining && this.#running === 0) this.#drained.resolve()
+    }
+  }
+
+  #refuse(response: ServerResponse, error: HeddleError, common: HeaderPairs): void {
+    sendError(this.#deps.gateway, response, error, common)
+  }
+
+  /** Refuses, and answers nothing more on this connection. */
+  #refuseLast(response: ServerResponse, error: HeddleError, common: HeaderPairs): void {
+    response.shouldKeepAlive = false
+    this.#refuse(response, error, common)
   }
 
   #refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
@@ -154,8 +182,22 @@ export class HeddleServer implements AsyncDisposable {
     }
     const id = this.#deps.ids.requestId()
     const { refusal, reason } = malformed(error.code)
-    sendErrorOnSocket(socket, refusal, reason, ['x-request-id', id])
+    this.#connectionOf(socket).refuse(refusal, reason, ['x-request-id', id])
     this.#deps.log.debug({ requestId: id, code: error.code }, 'malformed request refused')
+  }
+
+  #connected(socket: Socket): void {
+    this.#connectionOf(socket)
+    this.#countSocket(socket)
+  }
+
+  #connectionOf(socket: Socket): Connection {
+    const known = this.#connections.get(socket)
+    if (known !== undefined) return known
+    const connection = new Connection(this.#deps.gateway, socket)
+    this.#connections.set(socket, connection)
+    socket.once('close', () => this.#connections.delete(socket))
+    return connection
   }
 
   /** One remote address may not take every descriptor; this machine's own programs may. */
@@ -176,21 +218,14 @@ export class HeddleServer implements AsyncDisposable {
   }
 }
 
-/** Aborted when the client's connection closes. */
-function leavingOf(socket: Socket): AbortSignal {
-  const leaving = new AbortController()
-  const leave = (): void => leaving.abort(new HeddleError('client_closed', 'the client closed the connection'))
-  if (socket.destroyed) leave()
-  else socket.once('close', leave)
-  return leaving.signal
-}
-
 const CLIENT_ID = /^[\x21-\x7e]{1,128}$/
 
 /** Whether an address is this machine's own, which limits against strangers do not concern. */
 export function isLoopback(address: string): boolean {
   return address === '::1' || address.startsWith('127.') || address.startsWith('::ffff:127.')
 }
+
+const stopping = (): HeddleError => new HeddleError('draining', 'this node is stopping and takes no new requests')
 
 function malformed(code: string | undefined): { readonly refusal: HeddleError; readonly reason: string } {
   switch (code) {

@@ -4,6 +4,7 @@ import { HeddleError } from '../../core/errors.ts'
 import { limit } from '../../core/limits.ts'
 import type { HeaderPairs, Reply } from '../../gateway/inbound.ts'
 import type { Clock } from '../../ports/clock.ts'
+import { answerUnread } from '../unread-body.ts'
 
 /** `common` headers go out with every answer: the request id, CORS. */
 export class HttpReply implements Reply {
@@ -24,9 +25,15 @@ export class HttpReply implements Reply {
   }
 
   whole(status: number, headers: HeaderPairs, body: Uint8Array): void {
-    if (this.#response.destroyed) return
-    this.#response.writeHead(status, [...headers, ...this.#common, 'content-length', String(body.length)])
-    this.#response.end(body)
+    const response = this.#response
+    if (response.destroyed) return
+    const all = [...headers, ...this.#common, 'content-length', String(body.length)]
+    if (!response.req.complete) {
+      answerUnread({ clock: this.#clock }, response, status, all, body)
+      return
+    }
+    response.writeHead(status, all)
+    response.end(body)
   }
 
   head(status: number, headers: HeaderPairs): void {

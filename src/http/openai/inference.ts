@@ -38,10 +38,8 @@ export async function serveInference(
   { signal }: { readonly signal: AbortSignal },
 ): Promise<void> {
   const { clock } = deps.gateway
-  const inbound = new HttpInbound(deps, endpoint, id, clock.monotonic(), request)
+  const inbound = new HttpInbound(deps, endpoint, id, clock.monotonic(), request, response)
   await serveRequest(deps.gateway, inbound, new HttpReply({ clock }, response, common), { signal })
-  // A body that was refused unread would hold the socket.
-  if (!request.complete) request.resume()
 }
 
 class HttpInbound implements Inbound {
@@ -50,6 +48,7 @@ class HttpInbound implements Inbound {
   readonly arrivedAt: MonotonicMs
   readonly #deps: InferenceDeps
   readonly #request: IncomingMessage
+  readonly #response: ServerResponse
 
   constructor(
     deps: InferenceDeps,
@@ -57,12 +56,14 @@ class HttpInbound implements Inbound {
     id: RequestId,
     arrivedAt: MonotonicMs,
     request: IncomingMessage,
+    response: ServerResponse,
   ) {
     this.#deps = deps
     this.endpoint = endpoint
     this.id = id
     this.arrivedAt = arrivedAt
     this.#request = request
+    this.#response = response
   }
 
   get caller(): Caller {
@@ -76,7 +77,7 @@ class HttpInbound implements Inbound {
         new HeddleError('unsupported_media_type', 'send the body with content-type: application/json'),
       )
     }
-    return readJsonBody(this.#deps, this.#request)
+    return readJsonBody(this.#deps, this.#request, this.#response)
   }
 }
 

@@ -1,6 +1,6 @@
 /** Reads a JSON request body within its bounds of size, time and rate. */
 import { isUtf8 } from 'node:buffer'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { HeddleError } from '../../core/errors.ts'
 import { limit } from '../../core/limits.ts'
 import { nestsDeeperThan } from '../../core/openai/json-depth.ts'
@@ -16,8 +16,9 @@ const SMALL_BODY_BYTES = 16 * 1024
 export async function readJsonBody(
   { slowBodies }: { readonly slowBodies: SlowBodies },
   request: IncomingMessage,
+  response: ServerResponse,
 ): Promise<InboundBody> {
-  const bytes = await readAll(slowBodies, request)
+  const bytes = await readAll(slowBodies, request, response)
   if (bytes.length > limit('jsonBodyBytes') && !MEDIA_MARKS.some((mark) => bytes.includes(mark))) {
     throw tooLarge(limit('jsonBodyBytes'))
   }
@@ -39,10 +40,11 @@ export async function readJsonBody(
   }
 }
 
-function readAll(slowBodies: SlowBodies, request: IncomingMessage): Promise<Buffer> {
+function readAll(slowBodies: SlowBodies, request: IncomingMessage, response: ServerResponse): Promise<Buffer> {
   const maxBytes = limit('imageBodyBytes')
   const declared = Number(request.headers['content-length'] ?? Number.NaN)
   if (declared > maxBytes) return Promise.reject(tooLarge(maxBytes))
+  if (request.headers.expect !== undefined) response.writeContinue()
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let bytes = 0
