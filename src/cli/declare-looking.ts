@@ -1,7 +1,7 @@
 /** Commands that look: what the node is, does and did. */
 import type { Command } from 'commander'
+import type { Act } from './act.ts'
 import type { LogsOptions } from './commands/logs.ts'
-import type { Act } from './program.ts'
 
 export function declareLooking(program: Command, act: Act): void {
   program.commandsGroup('Look:')

@@ -1,7 +1,7 @@
 /** Commands that change this machine's node: runtimes, keys, configuration, completion. */
 import type { Command } from 'commander'
+import type { Act } from './act.ts'
 import type { KeysCreateOptions } from './commands/keys-create.ts'
-import type { Act } from './program.ts'
 
 export function declareMachine(program: Command, act: Act): void {
   program.commandsGroup('Set up:')

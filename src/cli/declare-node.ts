@@ -1,6 +1,6 @@
 /** Commands that start, stop and await the node. */
 import type { Command } from 'commander'
-import type { Act } from './program.ts'
+import type { Act } from './act.ts'
 import { addSettingFlags, type SettingOptions } from './setting-flags.ts'
 
 export function declareNode(program: Command, act: Act): void {

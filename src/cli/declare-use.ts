@@ -1,7 +1,7 @@
 /** Commands that use models: asking them, and pointing other programs at the node. */
 import type { Command } from 'commander'
+import type { Act } from './act.ts'
 import type { RunOptions } from './commands/run.ts'
-import type { Act } from './program.ts'
 
 export function declareUse(program: Command, act: Act): void {
   program.commandsGroup('Use models:')

@@ -1,17 +1,13 @@
 /** The command line as a whole: options that hold everywhere, groups of commands, help. */
 import { Command, type OutputConfiguration } from 'commander'
-import { type Context, contextOf, type GlobalOptions, type World } from './context.ts'
+import type { Act } from './act.ts'
+import { contextOf, type GlobalOptions, type World } from './context.ts'
 import { declareLooking } from './declare-looking.ts'
 import { declareMachine } from './declare-machine.ts'
 import { declareNode } from './declare-node.ts'
 import { declareUse } from './declare-use.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { ownVersion } from './own-version.ts'
-
-/** Binds a command to what it does; the module of the work is loaded only when the command is called. */
-export type Act = <A extends unknown[]>(
-  work: (context: Context, ...args: A) => Promise<ExitCode>,
-) => (...args: [...A, Command]) => Promise<void>
 
 export interface ProgramOptions {
   readonly world: World
