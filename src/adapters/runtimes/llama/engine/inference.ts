@@ -80,7 +80,7 @@ async function streamed(
     const offset = offsets[index] ?? -1
     if (offset >= 0) return offset
     const opening = format.opening(index)
-    if (opening !== undefined) void events.push(opening)
+    if (opening !== undefined) events.push(opening)
     return 0
   }
   try {
@@ -91,26 +91,26 @@ async function streamed(
       (choice, text, tokens) => {
         const offset = open(choice)
         offsets[choice.index] = offset + text.length
-        return events.push(
+        return events.pushText(choice.index, text, tokens, (all, allTokens) =>
           format.chunk({
             index: choice.index,
-            text,
+            text: all,
             offset,
-            logprobs: choice.logprobs === undefined ? undefined : tokens,
+            logprobs: choice.logprobs === undefined ? undefined : allTokens,
           }),
         )
       },
       (choice, end) => {
         open(choice)
-        void events.push(format.closing(choice.index, end.finishReason))
+        events.push(format.closing(choice.index, end.finishReason))
       },
     )
-    if (includeUsage) void events.push(format.usage(usageOf(plan, ends)))
+    if (includeUsage) events.push(format.usage(usageOf(plan, ends)))
     events.done()
   } catch (error) {
     if (!events.begun || signal.aborted) throw error
     // The status is out: the error travels as the last event, and no [DONE] follows.
-    void events.push(errorBody(heddleErrorOf(error)))
+    events.push(errorBody(heddleErrorOf(error)))
     events.end()
   }
 }
