@@ -25,11 +25,14 @@ export function traceLines(request: RequestView): readonly string[] {
     step(0, `routed: ${counted(candidates, 'candidate')}, ${exclusions.length} left out`),
     ...exclusions.map(({ runtime, node, reason }) => `${' '.repeat(STEP_WIDTH)}  ${runtime} on ${node}: ${reason}`),
   ]
+  const steps: { readonly ms: number; readonly text: string }[] = []
   for (const [index, { runtime, node, connector, startedMs, endedMs, outcome: result }] of attempts.entries()) {
-    lines.push(step(startedMs, `attempt ${index + 1}: sent to ${runtime} on ${node} (${connector})`))
-    if (result !== 'ok') lines.push(step(endedMs, `attempt ${index + 1}: ${result}`))
+    steps.push({ ms: startedMs, text: `attempt ${index + 1}: sent to ${runtime} on ${node} (${connector})` })
+    if (result !== 'ok') steps.push({ ms: endedMs, text: `attempt ${index + 1}: ${result}` })
   }
-  if (request.firstByteMs !== null) lines.push(step(request.firstByteMs, 'first byte to the client'))
+  if (request.firstByteMs !== null) steps.push({ ms: request.firstByteMs, text: 'first byte to the client' })
+  // An attempt goes on after the first byte, so the steps are not in order by themselves.
+  lines.push(...steps.toSorted((a, b) => a.ms - b.ms).map(({ ms, text }) => step(ms, text)))
   lines.push(step(durationMs, endText(request)))
   return lines
 }
