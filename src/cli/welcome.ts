@@ -32,14 +32,16 @@ export function welcomeLines({ url, keyFile, models, demoOnly, authRequired }: W
     )
     lines.push(
       '',
-      '    start Ollama, which is found by itself',
+      '      start Ollama, which is found by itself',
       '  or  heddle runtimes add <url>',
       '  or  heddle models pull <url|file>',
     )
   } else if (model === undefined) {
     lines.push(
       '',
-      '  To have one: start Ollama, which is found by itself',
+      '  To have one:',
+      '',
+      '      start Ollama, which is found by itself',
       '  or  heddle runtimes add <url>',
       '  or  heddle models pull <url|file>',
     )
