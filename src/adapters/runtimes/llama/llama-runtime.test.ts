@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -121,16 +121,19 @@ describe('the engine process', () => {
     const pid = engine.runtime.snapshot().facts['pid'] as number
     await engine[Symbol.asyncDispose]()
     assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
+    assert.deepEqual(await readdir(folder), [])
     assert.equal(engine.runtime.snapshot().state, 'stopped')
   })
 
-  it('ends by itself when its node is killed', async () => {
+  it('ends by itself when its node is killed, and leaves no socket', async (t) => {
+    const folder = await temporaryFolder(t)
     const support = new URL('../../../../test/support/llama-engine.ts', import.meta.url).href
     const script = `const { startLlama } = await import('${support}')
-      const { runtime } = await startLlama()
+      const { runtime } = await startLlama({ socketFolder: '${join(folder, 'sockets')}' })
       process.send(runtime.snapshot().facts.pid)`
     const node = spawn(process.execPath, ['--input-type=module', '--eval', script], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      env: { TMPDIR: folder },
     })
     const [pid] = (await once(node, 'message')) as [number]
     process.kill(pid, 0)
@@ -141,6 +144,7 @@ describe('the engine process', () => {
       assert.ok(performance.now() < endMs, 'the engine outlived its node')
       await sleep(20)
     }
+    assert.deepEqual(await readdir(join(folder, 'sockets')), [])
   })
 
   it('says what to install when the engine is missing, and does not crash', async (t) => {
