@@ -302,7 +302,10 @@ describe('a client', { concurrency: true }, () => {
       records.map((record) => record?.outcome),
       known.map(() => 'client_closed'),
     )
-    assert.ok(sockets.every(({ destroyed }) => !destroyed), 'the readers left by themselves')
+    assert.ok(
+      sockets.every(({ destroyed }) => !destroyed),
+      'the readers left by themselves',
+    )
     await waitUntil(async () => (await inFlight('openai:')) === 0, 'the runtime to be free', 1_000)
   })
 })
