@@ -63,7 +63,7 @@ describe('HTTP in', () => {
       if (status === 200) return
       const { code: found, metadata } = errorIn(text)
       assert.equal(found, code)
-      assert.equal(typeof metadata?.['limit_bytes'], 'number')
+      assert.equal(typeof metadata['limit_bytes'], 'number')
     })
   }
 

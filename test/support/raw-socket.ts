@@ -140,7 +140,8 @@ export interface ErrorShape {
   readonly type: string
   readonly param: string | null
   readonly code: string
-  readonly metadata?: Readonly<Record<string, unknown>>
+  /** Empty where the error has none. */
+  readonly metadata: Readonly<Record<string, unknown>>
 }
 
 /** The error in an answer's JSON body; throws where the body is not of OpenAI's form. */
@@ -150,5 +151,5 @@ export function errorIn(body: string): ErrorShape {
     throw new Error(`not an error of OpenAI's form: ${body.slice(0, 200)}`)
   }
   if (error.param !== null && typeof error.param !== 'string') throw new Error(`no param: ${body.slice(0, 200)}`)
-  return error as ErrorShape
+  return { metadata: {}, ...error } as ErrorShape
 }
