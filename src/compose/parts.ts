@@ -18,6 +18,7 @@ import type { RequestLog } from '../ports/request-log.ts'
 import type { RuntimeStore } from '../ports/runtime-store.ts'
 import { LocalProvider } from '../provider/local-provider.ts'
 import type { Config } from './config.ts'
+import { lockFolders } from './lock-folders.ts'
 import { RuntimeMaker } from './make-runtime.ts'
 import { type Identity, openIdentity } from './open-identity.ts'
 import { openKeys } from './open-keys.ts'
@@ -61,6 +62,7 @@ export async function openParts(stack: AsyncDisposableStack, config: Config, opt
   const logging = stack.use(startLogger({ level: config.log.level, format: config.log.format }))
   const log = logging.logger
   for (const warning of config.warnings) log.warn({}, warning)
+  stack.use(await lockFolders(config.paths))
   const identity = await openIdentity(config.paths.keysDir)
   const state = stack.use(await openState({ path: config.paths.stateDb, log, clock }))
   const keys = new ApiKeys({ store: new SqlKeyStore(state), ids, clock, hash: (text) => hash('sha256', text) })
