@@ -14,6 +14,8 @@ export class Connection {
   #last: ServerResponse | undefined
   #requests = 0
   #closing = false
+  /** Whether an answer is on its way that Node's server knows nothing of. */
+  #leanBusy = false
 
   constructor({ clock }: { readonly clock: Pick<Clock, 'after'> }, socket: Socket) {
     this.#clock = clock
@@ -38,9 +40,23 @@ export class Connection {
     return true
   }
 
+  /** Notes a request that is answered without Node's server; true where its answer must be the last one here. */
+  begin(): boolean {
+    this.#leanBusy = true
+    this.#requests += 1
+    return this.#closing || this.#requests >= limit('requestsPerSocket')
+  }
+
+  /** That answer is out; true where the connection is to be closed now. */
+  finish(): boolean {
+    this.#leanBusy = false
+    return this.#closing
+  }
+
   /** Closes once the answers that are owed are out. */
   close(): void {
     this.#closing = true
+    if (this.#leanBusy) return
     const last = this.#last
     if (last === undefined || last.writableFinished) this.#socket.destroySoon()
     // Requests that were sent ahead may owe another one by then.

@@ -1,6 +1,6 @@
 /** The listening HTTP server: every request is guarded here, then goes to the inference hot path or to Fastify. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, createServer as createListener, type Server as Listener, type Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { HeddleError } from '../core/errors.ts'
 import type { RequestId } from '../core/ids.ts'
@@ -10,7 +10,12 @@ import type { HeaderPairs } from '../gateway/inbound.ts'
 import type { IdSource } from '../ports/id-source.ts'
 import type { Logger } from '../ports/logger.ts'
 import { Connection } from './connection.ts'
+import { echoedId } from './echoed-id.ts'
 import type { Guard } from './guard.ts'
+import { httpDate } from './lean/http-date.ts'
+import { LeanConnection } from './lean/lean-connection.ts'
+import type { LeanRequest } from './lean/lean-request.ts'
+import { type LeanDeps, serveLean } from './lean/serve-lean.ts'
 import { endpointAt, type InferenceDeps, serveInference } from './openai/inference.ts'
 import { normalisePath, pathOf } from './path.ts'
 import { requestFault } from './request-faults.ts'
@@ -30,6 +35,10 @@ export interface ServerDeps extends InferenceDeps {
 /** Owns the socket; `drain`, then `close`, lets everything end in peace. */
 export class HeddleServer implements AsyncDisposable {
   readonly #deps: ServerDeps
+  readonly #lean: LeanDeps
+  /** Accepts; plain inference requests are answered straight from its sockets. */
+  readonly #listener: Listener
+  /** Takes every connection on which anything else is asked; it does not listen itself. */
   readonly #server: Server
   readonly #connections = new Map<Socket, Connection>()
   readonly #socketsByAddress = new Map<string, number>()
@@ -40,6 +49,7 @@ export class HeddleServer implements AsyncDisposable {
 
   constructor(deps: ServerDeps) {
     this.#deps = deps
+    this.#lean = { ...deps, clock: deps.gateway.clock, date: httpDate(deps.gateway.clock) }
     this.#server = createServer({
       maxHeaderSize: limit('headerBytes'),
       headersTimeout: limit('headersTimeoutMs'),
@@ -53,7 +63,7 @@ export class HeddleServer implements AsyncDisposable {
     })
     // One more than allowed, so that too many are seen instead of silently dropped.
     this.#server.maxHeadersCount = limit('headerFields') + 1
-    this.#server.on('connection', (socket) => this.#connected(socket))
+    this.#listener = createListener({ allowHalfOpen: true, noDelay: true }, (socket) => this.#connected(socket))
     // Whoever waits for leave to send its body gets it when the body is wanted; other expectations mean nothing here.
     for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) {
       this.#server.on(event, (request, response) => this.#serve(request, response))
@@ -64,10 +74,10 @@ export class HeddleServer implements AsyncDisposable {
   /** Resolves with the port in use; rejects with the system's error (`EADDRINUSE`, …). */
   listen(host: string, port: number): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen({ host, port, backlog: 1024 }, () => {
-        this.#server.off('error', reject)
-        resolve((this.#server.address() as AddressInfo).port)
+      this.#listener.once('error', reject)
+      this.#listener.listen({ host, port, backlog: 1024 }, () => {
+        this.#listener.off('error', reject)
+        resolve((this.#listener.address() as AddressInfo).port)
       })
     })
   }
@@ -82,7 +92,9 @@ export class HeddleServer implements AsyncDisposable {
   /** Stops accepting; running requests go on until they end. */
   close(): Promise<void> {
     return new Promise((resolve) => {
-      this.#server.close(() => resolve())
+      this.#listener.close(() => resolve())
+      // It never listened; this only ends its checks of slow connections.
+      this.#server.close()
       for (const connection of this.#connections.values()) connection.close()
     })
   }
@@ -112,8 +124,7 @@ export class HeddleServer implements AsyncDisposable {
       localAddress: request.socket.localAddress,
     })
     common.push(...verdict.headers)
-    const clientId = request.headers['x-client-request-id']
-    if (typeof clientId === 'string' && CLIENT_ID.test(clientId)) common.push('x-client-request-id', clientId)
+    common.push(...echoedId(request.headers['x-client-request-id']))
     if (verdict.kind === 'refused') {
       this.#refuse(response, verdict.error, common)
       return
@@ -187,8 +198,29 @@ export class HeddleServer implements AsyncDisposable {
   }
 
   #connected(socket: Socket): void {
-    this.#connectionOf(socket)
+    const connection = this.#connectionOf(socket)
     this.#countSocket(socket)
+    if (socket.destroyed) return
+    new LeanConnection(
+      {
+        serve: (request, isLast) => this.#serveLean(request, socket, connection, isLast),
+        handOver: () => this.#server.emit('connection', socket),
+      },
+      socket,
+      connection,
+    )
+  }
+
+  async #serveLean(request: LeanRequest, socket: Socket, { left }: Connection, isLast: boolean): Promise<boolean> {
+    this.#running += 1
+    try {
+      const refusal = this.#draining ? stopping() : undefined
+      await serveLean(this.#lean, request, socket, { signal: left, isLast, refusal })
+      return isLast || refusal !== undefined
+    } finally {
+      this.#running -= 1
+      if (this.#draining && this.#running === 0) this.#drained.resolve()
+    }
   }
 
   #connectionOf(socket: Socket): Connection {
@@ -217,8 +249,6 @@ export class HeddleServer implements AsyncDisposable {
     })
   }
 }
-
-const CLIENT_ID = /^[\x21-\x7e]{1,128}$/
 
 /** Whether an address is this machine's own, which limits against strangers do not concern. */
 export function isLoopback(address: string): boolean {

@@ -72,16 +72,16 @@ class HttpInbound implements Inbound {
 
   readBody(): Promise<InboundBody> {
     const type = this.#request.headers['content-type']
-    if (type === undefined || !isJson(type)) {
-      return Promise.reject(
-        new HeddleError('unsupported_media_type', 'send the body with content-type: application/json'),
-      )
-    }
+    if (type === undefined || !isJson(type)) return Promise.reject(notJson())
     return readJsonBody(this.#deps, this.#request, this.#response)
   }
 }
 
-function isJson(contentType: string): boolean {
+export const notJson = (): HeddleError =>
+  new HeddleError('unsupported_media_type', 'send the body with content-type: application/json')
+
+/** Whether a body of this type is taken for JSON. */
+export function isJson(contentType: string): boolean {
   return contentType === 'application/json' || /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(contentType)
 }
 

@@ -18,7 +18,11 @@ export async function readJsonBody(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<InboundBody> {
-  const bytes = await readAll(slowBodies, request, response)
+  return parseJsonBody(await readAll(slowBodies, request, response))
+}
+
+/** @throws HeddleError `payload_too_large`, `malformed_json` or `invalid_request` */
+export function parseJsonBody(bytes: Buffer): InboundBody {
   if (bytes.length > limit('jsonBodyBytes') && !MEDIA_MARKS.some((mark) => bytes.includes(mark))) {
     throw tooLarge(limit('jsonBodyBytes'))
   }
