@@ -291,6 +291,16 @@ describe('a bad request', () => {
     }
   })
 
+  for (const options of [null, {}, { include_usage: false }, { include_usage: null }]) {
+    it(`does not hide its tokens from the log with stream_options ${JSON.stringify(options)}`, async () => {
+      const body = chat('demo', 'Hi', { stream: true, stream_options: options })
+      const text = await (await node.post(CHAT, body)).text()
+      assert.doesNotMatch(text, /"usage":\{/)
+      const logged = (await (await node.get('/api/v1/requests/last')).json()) as RequestView
+      assert.equal(logged.outputTokens, 4)
+    })
+  }
+
   it('leaves nothing in flight', async () => {
     const status = (await (await node.get('/api/v1/status')).json()) as { nodes: { inFlight: number }[] }
     assert.equal(status.nodes[0]?.inFlight, 0)
