@@ -77,6 +77,8 @@ export class HeddleServer implements AsyncDisposable {
       this.#listener.once('error', reject)
       this.#listener.listen({ host, port, backlog: 1024 }, () => {
         this.#listener.off('error', reject)
+        // Node's server begins to watch its connections for slowness at this event, which only listening gives it.
+        this.#server.emit('listening')
         resolve((this.#listener.address() as AddressInfo).port)
       })
     })
