@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { NODE_ENVIRONMENT, NODE_FLAGS } from '../../scripts/setup.js'
 import { freePorts } from './ports.ts'
 import type { Processes, RunningProcess } from './processes.ts'
 import type { Target } from './target.ts'
@@ -84,9 +85,10 @@ export async function startHeddle({ processes, root }: HeddleDeps, options: Hedd
   const running = processes.spawn(
     `${name}-${port}`,
     process.execPath,
-    ['--disable-warning=ExperimentalWarning', ...nodeArgs, join(root, 'src', 'cli', 'main.ts'), 'serve'],
+    [...NODE_FLAGS, ...nodeArgs, join(root, 'src', 'cli', 'main.ts'), 'serve'],
     {
       env: {
+        ...NODE_ENVIRONMENT,
         HEDDLE_HOME: home,
         HEDDLE_HTTP_LISTEN: `127.0.0.1:${port}`,
         ...(runtimes === undefined ? {} : { HEDDLE_RUNTIMES: runtimes }),
