@@ -31,8 +31,6 @@ import { VERSION } from './version.ts'
 export interface StartOptions {
   /** Aborting it while the node starts gives up. */
   readonly signal: AbortSignal
-  /** Where Ollama was told to listen (`OLLAMA_HOST`). */
-  readonly ollamaHost?: string | undefined
 }
 
 export interface Parts {
@@ -91,7 +89,7 @@ async function openRuntimes(
   stack: AsyncDisposableStack,
   config: Config,
   { clock, log, identity, runtimeStore, seen, metrics }: Base,
-  { signal, ollamaHost }: StartOptions,
+  { signal }: StartOptions,
 ): Promise<Pick<Parts, 'models' | 'provider' | 'runtimes'>> {
   const models = stack.use(await openModels({ clock, log, config }, { signal }))
   const provider = stack.use(
@@ -107,7 +105,7 @@ async function openRuntimes(
       provider,
       store: runtimeStore,
       maker: new RuntimeMaker({ clock, makeLlama: (id) => models.makeLlama(id) }),
-      discover: (search) => discoverRuntimes({ clock }, { ...search, ollamaHost }),
+      discover: (search) => discoverRuntimes({ clock }, { ...search, ollamaHost: config.ollamaHost }),
       onSearched: (servesModels) => models.setDemoWanted(!servesModels),
     }),
   )
