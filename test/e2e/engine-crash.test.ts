@@ -9,7 +9,8 @@ import { waitUntil } from '../support/wait-until.ts'
 
 const TINY = 'tinychat-1.2m-q8_0'
 const CHAT = '/v1/chat/completions'
-const BACK_WITHIN_MS = 5_000
+/** The second time in a row it is started after a longer pause. */
+const BACK_WITHIN_MS = [5_000, 8_000] as const
 /** Dozens of answers of hundreds of tokens: seconds of work even for the tiny model. */
 const LONG = { temperature: 1, n: 64, max_tokens: 480 }
 
@@ -36,8 +37,8 @@ describe('the engine, killed with SIGKILL', () => {
   const paris = (): Promise<Response> =>
     node.post(CHAT, chat(TINY, 'What is the capital of France?', { temperature: 0 }))
 
-  for (const round of [1, 2]) {
-    it(`breaks its streams truthfully, leaves the others alone, and serves again within 5 s (round ${round})`, async () => {
+  for (const [round, backWithinMs] of BACK_WITHIN_MS.entries()) {
+    it(`breaks its streams truthfully, leaves the others alone, and serves again in seconds (round ${round + 1})`, async () => {
       const long = chat(TINY, 'Tell me a story.', { ...LONG, stream: true })
       const [stream, other] = await Promise.all([
         node.post(CHAT, long),
@@ -68,7 +69,7 @@ describe('the engine, killed with SIGKILL', () => {
       for (;;) {
         const answer = await paris()
         const body = await answer.text()
-        assert.ok(performance.now() - killedAt < BACK_WITHIN_MS, `not back yet: ${body}`)
+        assert.ok(performance.now() - killedAt < backWithinMs, `not back yet: ${body}`)
         if (answer.status === 200) {
           assert.match(body, /The capital of France is Paris\./)
           break
