@@ -74,10 +74,10 @@ describe('the engine, killed with SIGKILL', () => {
           assert.match(body, /The capital of France is Paris\./)
           break
         }
-        // Until then it is known and not here: worth another try, and said so.
-        assert.equal(answer.status, 503, body)
+        // Until then it is known and not here, or was just lost: worth another try, and said so.
+        assert.ok([502, 503].includes(answer.status), body)
         assert.equal(answer.headers.get('x-should-retry'), 'true')
-        assert.ok(Number(answer.headers.get('retry-after')) >= 1)
+        if (answer.status === 503) assert.ok(Number(answer.headers.get('retry-after')) >= 1)
       }
       assert.notEqual(await pidOf(), pid)
       const otherEvents = eventsOf(await otherText)
