@@ -57,7 +57,7 @@ interface CurlFacts extends Pick<Welcome, 'url' | 'keyFile' | 'authRequired'> {
 
 /** Works when pasted; the key is read from its file, so that it is on no screen. */
 function curlLines({ url, keyFile, model, authRequired }: CurlFacts): readonly string[] {
-  const body = { model, messages: [{ role: 'user', content: 'What is the capital of France?' }] }
+  const body = { model, messages: [{ role: 'user', content: 'What is the capital of France?' }], temperature: 0 }
   return [
     `curl -s ${url}/v1/chat/completions \\`,
     ...(authRequired ? [`  -H "Authorization: Bearer $(cat '${keyFile.replaceAll("'", `'\\''`)}')" \\`] : []),
