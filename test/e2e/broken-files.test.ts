@@ -81,7 +81,7 @@ describe('model files and disks', { concurrency: 2 }, () => {
     await symlink('/dev/zero', join(models, 'endless.gguf'))
     assert.equal(spawnSync('mkfifo', [join(models, 'pipe.gguf')]).status, 0)
     const node = await startTestNode({ HEDDLE_HOME: home, HEDDLE_RUNTIMES: 'llama,script:x' })
-    t.after(() => node.node[Symbol.asyncDispose]())
+    t.after(() => node[Symbol.asyncDispose]())
     await waitUntil(async () => (await offeredBy(node)).includes(TINY), 'the engine', 20_000)
 
     const refused = await refusedOf(node)

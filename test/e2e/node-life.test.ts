@@ -52,7 +52,7 @@ describe('a node that starts', { concurrency: 2 }, () => {
     const home = await homeOf(t)
     const first = await startTestNode({ HEDDLE_HOME: home })
     await (await first.post(CHAT, chat('demo'))).text()
-    await first.node[Symbol.asyncDispose]()
+    await first[Symbol.asyncDispose]()
     const path = join(home, 'data/state.db')
     const bytes = await readFile(path)
     for (const damage of [
@@ -71,13 +71,13 @@ describe('a node that starts', { concurrency: 2 }, () => {
     await writeFile(path, bytes)
     const again = await startTestNode({ HEDDLE_HOME: home })
     assert.equal((await again.post(CHAT, chat('demo'))).status, 200)
-    await again.node[Symbol.asyncDispose]()
+    await again[Symbol.asyncDispose]()
   })
 
   it('refuses keys that others may read, with the command that mends it', async (t) => {
     const home = await homeOf(t)
     const first = await startTestNode({ HEDDLE_HOME: home })
-    await first.node[Symbol.asyncDispose]()
+    await first[Symbol.asyncDispose]()
     for (const file of ['data/keys/device.key', 'data/keys/default.key', 'state/admin.key']) {
       const path = join(home, file)
       await chmod(path, 0o644)
@@ -106,7 +106,7 @@ describe('a node that starts', { concurrency: 2 }, () => {
     assert.match(error.message, new RegExp(`port ${port} is in use by ".+" \\(pid ${process.pid}\\)`))
     // The folders are free again.
     const node = await startTestNode({ HEDDLE_HOME: home })
-    await node.node[Symbol.asyncDispose]()
+    await node[Symbol.asyncDispose]()
   })
 
   it('refuses the folders of a running one, and takes them once that is gone', async (t) => {
@@ -121,10 +121,10 @@ describe('a node that starts', { concurrency: 2 }, () => {
     assert.match(error.details.fix ?? '', /heddle down/)
     assert.equal((await first.post(CHAT, chat('demo'))).status, 200)
     assert.equal(JSON.parse(await readFile(join(home, 'state/node.json'), 'utf8')).url, first.url)
-    await first.node[Symbol.asyncDispose]()
+    await first[Symbol.asyncDispose]()
     const second = await startTestNode({ HEDDLE_HOME: home })
     assert.equal(second.key, first.key)
-    await second.node[Symbol.asyncDispose]()
+    await second[Symbol.asyncDispose]()
   })
 
   it('is alone even where several are started at the same moment', async (t) => {
