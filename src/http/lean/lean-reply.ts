@@ -41,8 +41,8 @@ export class LeanReply implements Reply {
   }
 
   whole(status: number, headers: HeaderPairs, body: Uint8Array): void {
-    this.#started = true
     const head = this.#headOf(status, headers, `content-length: ${body.length}\r\n\r\n`)
+    this.#started = true
     const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
     // Latin-1 keeps every byte as it is, and one write costs half of two.
     if (bytes.length <= TEXT_BYTES) this.#socket.write(head + bytes.toString('latin1'), 'latin1')
@@ -53,8 +53,9 @@ export class LeanReply implements Reply {
   }
 
   head(status: number, headers: HeaderPairs): void {
+    const head = this.#headOf(status, headers, 'transfer-encoding: chunked\r\n\r\n')
     this.#started = true
-    this.#socket.write(this.#headOf(status, headers, 'transfer-encoding: chunked\r\n\r\n'), 'latin1')
+    this.#socket.write(head, 'latin1')
   }
 
   write(bytes: Uint8Array): boolean {
