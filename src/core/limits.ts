@@ -39,6 +39,9 @@ export const LIMITS = {
   sseEventBytes: { value: 4 * 1024 * 1024, unit: 'bytes', reason: 'one event of a stream; more is garbage' },
   channelBytes: { value: 128 * 1024, unit: 'bytes', reason: 'bytes held between an upstream socket and its reader' },
   upstreamConnections: { value: 4_096, unit: 'items', reason: 'sockets to one runtime, one a running stream; further requests wait for one' },
+  upstreamIdleMs: { value: 4_000, unit: 'ms', reason: 'below the 5 s after which common servers close an idle socket; a server may ask for less' },
+  upstreamTickMs: { value: 500, unit: 'ms', reason: 'how often time limits towards runtimes are checked; never early, and late by two of these at most' },
+  upstreamReadBytes: { value: 64 * 1024, unit: 'bytes', reason: 'taken from the socket of a runtime at once' },
   attempts: { value: 3, unit: 'items', reason: 'candidates tried for one request before the first byte' },
   candidates: { value: 10_000, unit: 'items', reason: 'what one plan may look at' },
   // Accounts

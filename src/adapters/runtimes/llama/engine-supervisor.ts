@@ -1,11 +1,11 @@
 /** Keeps an engine process up: starts it, notices when it ends, and starts it again after a growing pause. */
-import type { Pool } from 'undici'
 import { HeddleError } from '../../../core/errors.ts'
 import type { MonotonicMs } from '../../../core/ids.ts'
 import { limit } from '../../../core/limits.ts'
 import type { Clock, Timer } from '../../../ports/clock.ts'
 import type { Logger } from '../../../ports/logger.ts'
 import { upstreamPool } from '../http-exchange.ts'
+import type { Upstream } from '../upstream.ts'
 import type { EngineConfig, EngineModel, FromEngine, LoadedFacts } from './engine/messages.ts'
 import { type EngineExit, EngineProcess } from './engine-process.ts'
 import { type EngineSocket, openEngineSocket } from './socket-folder.ts'
@@ -36,7 +36,7 @@ export interface EngineStatus {
 interface Life {
   readonly process: EngineProcess
   readonly socket: EngineSocket
-  readonly pool: Pool
+  readonly pool: Upstream
   readySince: MonotonicMs | undefined
 }
 
@@ -57,6 +57,8 @@ export class EngineSupervisor implements AsyncDisposable {
   #restart: Timer | undefined
   #pauseMs = limit('childRestartMinMs')
   #disposed = false
+  /** Resolves when what the last process left is cleared away. */
+  #ending: Promise<void> | undefined
 
   constructor(deps: SupervisorDeps, options: SupervisorOptions) {
     this.#deps = deps
@@ -85,7 +87,7 @@ export class EngineSupervisor implements AsyncDisposable {
   }
 
   /** The connections to the process; undefined unless it is ready. */
-  get pool(): Pool | undefined {
+  get pool(): Upstream | undefined {
     return this.#status.phase === 'ready' ? this.#life?.pool : undefined
   }
 
@@ -110,6 +112,7 @@ export class EngineSupervisor implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true
     await this.stop()
+    await this.#ending
   }
 
   #launch(): void {
@@ -135,7 +138,9 @@ export class EngineSupervisor implements AsyncDisposable {
     if (this.#models.length === 0) return await socket[Symbol.asyncDispose]()
     const process = new EngineProcess(this.#deps, {
       onMessage: (message) => this.#onMessage(life, message),
-      onExit: (exit) => void this.#onExit(life, exit),
+      onExit: (exit) => {
+        this.#ending = this.#onExit(life, exit)
+      },
     })
     const life: Life = { process, socket, pool: upstreamPool({ socketPath: socket.path }), readySince: undefined }
     this.#life = life

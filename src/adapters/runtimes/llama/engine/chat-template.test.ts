@@ -31,7 +31,7 @@ describe('ChatTemplate', () => {
       const template = new ChatTemplate(trap, TOKENS)
       const startMs = performance.now()
       assert.throws(() => template.render(MESSAGES), HeddleError)
-      assert.ok(performance.now() - startMs < 2_500, `it ran ${performance.now() - startMs} ms`)
+      assert.ok(performance.now() - startMs < 10_000, `it ran ${performance.now() - startMs} ms`)
     }
   })
 
