@@ -59,6 +59,8 @@ export interface ConnectionOwner {
 export class Http1Connection {
   readonly socket: Socket
   isConnected = false
+  /** Whether we are the ones who do not read; then no time passes for the exchange. */
+  isPaused = false
   /** The tick of the pool at which a connection that is being opened, or is idle, is given up. */
   untilTick: number
   /** Exchanges carried to their end. */
@@ -66,7 +68,6 @@ export class Http1Connection {
   readonly #pool: ConnectionOwner
   #exchange: CarriedExchange | undefined
   #isLost = false
-  #isPaused = false
   #holdsLoop = true
   #framing = IN_HEAD
   #remaining = 0
@@ -100,11 +101,6 @@ export class Http1Connection {
     return this.#exchange
   }
 
-  /** Whether time passes for the exchange: not while we are the ones who do not read. */
-  get isPaused(): boolean {
-    return this.#isPaused
-  }
-
   /** Sends what the exchange has to send, and gives it what is answered. */
   begin(exchange: CarriedExchange): void {
     this.#exchange = exchange
@@ -127,8 +123,8 @@ export class Http1Connection {
   }
 
   resume(): void {
-    if (!this.#isPaused) return
-    this.#isPaused = false
+    if (!this.isPaused) return
+    this.isPaused = false
     this.socket.resume()
   }
 
@@ -229,7 +225,7 @@ export class Http1Connection {
       this.#finish(at === end)
       return true
     }
-    this.#isPaused = !goesOn
+    this.isPaused = !goesOn
     return goesOn
   }
 

@@ -117,6 +117,8 @@ export class Http1Exchange implements CarriedExchange, StreamOwner, ByteChannelO
   }
 
   complete(): void {
+    // The socket may serve another before our reader has taken everything.
+    this.#connection = undefined
     this.#finish(undefined)
     this.#channel?.end()
   }

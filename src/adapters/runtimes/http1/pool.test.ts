@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { RawAnswer } from '../../../../test/support/raw-http-server.ts'
 import { hasCode, okAnswer, openPool, plainRequest } from '../../../../test/support/raw-pool.ts'
 import { waitUntil } from '../../../../test/support/wait-until.ts'
@@ -155,6 +156,25 @@ describe('the HTTP/1.1 pool', () => {
     await waitUntil(() => held.waitingBytes >= limit('channelBytes'), 'a full channel')
     for await (const _chunk of body) break
     assert.equal(pool.counts.sockets, 0)
+  })
+
+  it('does not let the reader of one answer hurry the next one on the same socket', async (t) => {
+    const full = limit('channelBytes')
+    const { pool, ask } = await openPool(
+      t,
+      ({ path }) => ({ pieces: [okAnswer('x'.repeat(path === '/first' ? full : 50 * full))] }),
+      1,
+    )
+    const first = (await ask('/first')).body
+    await waitUntil(() => pool.counts.idle === 1, 'the end of the first answer')
+    const { body } = await ask('/second')
+    const second = body as AsyncIterable<Uint8Array> & { readonly waitingBytes: number }
+    await waitUntil(() => second.waitingBytes >= full, 'a full channel')
+    const before = second.waitingBytes
+    assert.equal((await readWhole(first, full)).length, full)
+    for (let turns = 0; turns < 50; turns += 1) await turn()
+    assert.equal(second.waitingBytes, before)
+    assert.equal((await readWhole(second, 50 * full)).length, 50 * full)
   })
 
   it('tries a second time only on a new socket, and not with a body that was a stream', async (t) => {
