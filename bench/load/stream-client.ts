@@ -12,6 +12,13 @@ const ERROR_SAMPLES = 5
 /** After a failure a connection rests, so that a dead target is not hammered. */
 const PAUSE_AFTER_ERROR_MS = 50
 
+interface StreamEnd {
+  readonly heard: boolean
+  /** Whether the HTTP body came to its proper end. */
+  readonly complete: boolean
+  readonly problem: string | undefined
+}
+
 class Tally {
   streams = 0
   intactStreams = 0
@@ -25,13 +32,15 @@ class Tally {
   readonly firstFrameMs: number[] = []
   readonly streamMs: number[] = []
 
-  begin(): void {
+  /** The first frame of a stream came: from now on it counts as running. */
+  heard(sinceBeginMs: number): void {
+    this.firstFrameMs.push(sinceBeginMs)
     this.active += 1
     this.mostAtOnce = Math.max(this.mostAtOnce, this.active)
   }
 
-  end(checker: FrameChecker, complete: boolean, problem: string | undefined): void {
-    this.active -= 1
+  end(checker: FrameChecker, { heard, complete, problem }: StreamEnd): void {
+    if (heard) this.active -= 1
     this.streams += 1
     const counts = checker.finish()
     this.framesIntact += counts.intact
@@ -62,11 +71,10 @@ function readStream(socket: Socket, request: string, expected: readonly string[]
   const checker = new FrameChecker(expected)
   const beganAt = performance.now()
   let heard = false
-  tally.begin()
   return new Promise((resolve) => {
     const finish = (complete: boolean, problem?: string): void => {
       socket.removeAllListeners('data').removeAllListeners('close').removeAllListeners('timeout')
-      tally.end(checker, complete, problem)
+      tally.end(checker, { heard, complete, problem })
       if (complete) tally.streamMs.push(performance.now() - beganAt)
       const reusable = complete && !reader.closes
       if (!reusable) socket.destroy()
@@ -76,7 +84,7 @@ function readStream(socket: Socket, request: string, expected: readonly string[]
       try {
         const { text, ended } = reader.push(data.toString('latin1'))
         if (text !== '') {
-          if (!heard) tally.firstFrameMs.push(performance.now() - beganAt)
+          if (!heard) tally.heard(performance.now() - beganAt)
           heard = true
           checker.push(text)
         }
@@ -116,8 +124,8 @@ async function runConnection(
     try {
       socket ??= await open(port)
     } catch (error) {
-      tally.begin()
-      tally.end(new FrameChecker(expected), false, error instanceof Error ? error.message : 'no connection')
+      const problem = error instanceof Error ? error.message : 'no connection'
+      tally.end(new FrameChecker(expected), { heard: false, complete: false, problem })
       await sleep(PAUSE_AFTER_ERROR_MS)
       continue
     }

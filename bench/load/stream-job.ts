@@ -25,6 +25,7 @@ export interface StreamResult {
   /** The first few error messages, for the reader of the table. */
   readonly errorSamples: readonly string[]
   readonly elapsedMs: number
+  /** Streams that had begun to answer and had not ended, at most. */
   readonly mostAtOnce: number
   readonly firstFrameP50Ms: number
   readonly firstFrameP99Ms: number

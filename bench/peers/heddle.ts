@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { NODE_ENVIRONMENT, NODE_FLAGS } from '../../scripts/setup.js'
 import { freePorts } from './ports.ts'
 import type { Processes, RunningProcess } from './processes.ts'
 import type { Target } from './target.ts'
@@ -59,14 +60,18 @@ async function poll(
   }
 }
 
-async function offers(port: number, key: string, models: readonly string[], signal: AbortSignal): Promise<boolean> {
+/** The ids in the node's model list. */
+export async function offeredModels(
+  { port, key }: Pick<HeddleNode, 'port' | 'key'>,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
   const response = await fetch(`http://127.0.0.1:${port}/v1/models`, {
     headers: { authorization: `Bearer ${key}` },
     signal,
   })
   if (!response.ok) throw new Error(`GET /v1/models answered ${response.status}: ${await response.text()}`)
   const list = (await response.json()) as { data: { id: string }[] }
-  return models.every((model) => list.data.some((offered) => offered.id === model))
+  return list.data.map(({ id }) => id)
 }
 
 /** Starts a node in an empty home. `HEDDLE_NODE_ARGS` adds arguments for Node, e.g. `--cpu-prof`, for profiling. */
@@ -80,9 +85,10 @@ export async function startHeddle({ processes, root }: HeddleDeps, options: Hedd
   const running = processes.spawn(
     `${name}-${port}`,
     process.execPath,
-    ['--disable-warning=ExperimentalWarning', ...nodeArgs, join(root, 'src', 'cli', 'main.ts'), 'serve'],
+    [...NODE_FLAGS, ...nodeArgs, join(root, 'src', 'cli', 'main.ts'), 'serve'],
     {
       env: {
+        ...NODE_ENVIRONMENT,
         HEDDLE_HOME: home,
         HEDDLE_HTTP_LISTEN: `127.0.0.1:${port}`,
         ...(runtimes === undefined ? {} : { HEDDLE_RUNTIMES: runtimes }),
@@ -99,7 +105,10 @@ export async function startHeddle({ processes, root }: HeddleDeps, options: Hedd
   const keyFile = join(home, 'data', 'keys', 'default.key')
   await poll(running, 'default key', signal, async () => existsSync(keyFile))
   const key = readFileSync(keyFile, 'utf8').trim()
-  await poll(running, `models ${models.join(', ')}`, signal, () => offers(port, key, models, signal))
+  await poll(running, `models ${models.join(', ')}`, signal, async () => {
+    const offered = await offeredModels({ port, key }, signal)
+    return models.every((model) => offered.includes(model))
+  })
   return { process: running, port, key, readyMs }
 }
 

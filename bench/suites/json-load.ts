@@ -92,6 +92,9 @@ async function measureOnce(
   }
 }
 
+/** V8 compiles what is hot for about this long; nginx does not mind. */
+const WARM_UP_SECONDS = 8
+
 export async function runJsonLoad(context: BenchContext, options: BenchOptions): Promise<JsonReport> {
   const targets = await startTargets(context, options)
   try {
@@ -103,7 +106,8 @@ export async function runJsonLoad(context: BenchContext, options: BenchOptions):
       [...byName.keys()],
       (name, round) => {
         context.say(`json, ${round === 0 ? 'warm-up' : `round ${round} of ${options.rounds}`}: ${name}`)
-        return measureOnce(context, byName.get(name) as Target, bodyFile, options)
+        const seconds = round === 0 ? Math.max(WARM_UP_SECONDS, options.seconds) : options.seconds
+        return measureOnce(context, byName.get(name) as Target, bodyFile, { ...options, seconds })
       },
       options,
     )

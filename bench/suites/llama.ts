@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { keptConnections, streamChat } from '../load/chat-client.ts'
 import { interleave, medianOf } from '../measure/statistics.ts'
 import { chatMl, InProcessEngine } from '../peers/engine.ts'
-import { type HeddleNode, startHeddle } from '../peers/heddle.ts'
+import { type HeddleNode, offeredModels, startHeddle } from '../peers/heddle.ts'
 import { tableOf } from '../report/table.ts'
 import { verdictOf } from '../report/verdict.ts'
 import type { BenchContext, Suite } from './context.ts'
@@ -70,16 +70,6 @@ function compareTexts(direct: Round, http: Round): number {
   return [...direct.answers.values()].reduce((sum, answer) => sum + answer.tokens, 0) * PASSES
 }
 
-async function onlyModel(node: HeddleNode, signal: AbortSignal): Promise<string> {
-  const response = await fetch(`http://127.0.0.1:${node.port}/v1/models`, {
-    headers: { authorization: `Bearer ${node.key}` },
-    signal,
-  })
-  const { data } = (await response.json()) as { data: { id: string }[] }
-  if (data.length !== 1 || data[0] === undefined) throw new Error(`one embedded model was expected, not ${data.length}`)
-  return data[0].id
-}
-
 function modelFile(root: string): string {
   const file = readdirSync(join(root, 'models')).find((name) => name.endsWith('.gguf'))
   if (file === undefined) throw new Error('there is no embedded model under models/')
@@ -114,7 +104,10 @@ export const llamaSuite: Suite = async (context: BenchContext, { rounds, signal 
     contextTokens: CONTEXT_TOKENS,
     threads: 0,
   })
-  const http = httpAsker(node, await onlyModel(node, signal), signal)
+  const [model, ...others] = await offeredModels(node, signal)
+  if (model === undefined || others.length > 0)
+    throw new Error(`one embedded model was expected, not ${others.length + 1}`)
+  const http = httpAsker(node, model, signal)
   const ask = {
     'in process': (question: string, stream: number) => engine.complete(stream, chatMl(SYSTEM, question), MAX_TOKENS),
     'through HTTP': (question: string) => http(question),

@@ -1,8 +1,9 @@
 /** `npm run bench -- start`: how soon a node is ready with the embedded model, and what an idle node weighs. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { keptConnections, streamChat } from '../load/chat-client.ts'
 import { residentBytes } from '../measure/proc.ts'
 import { medianOf } from '../measure/statistics.ts'
-import { startHeddle } from '../peers/heddle.ts'
+import { type HeddleNode, offeredModels, startHeddle } from '../peers/heddle.ts'
 import { tableOf } from '../report/table.ts'
 import { verdictOf } from '../report/verdict.ts'
 import type { BenchContext, BenchOptions, Suite } from './context.ts'
@@ -18,6 +19,22 @@ interface StartRow {
   readonly childrenMegabytes: number
 }
 
+/** A node that says it is ready must answer with what its model says, and nothing made up. */
+async function proveReady(node: HeddleNode, signal: AbortSignal): Promise<void> {
+  const agent = keptConnections()
+  const [model] = await offeredModels(node, signal)
+  const body = JSON.stringify({
+    model,
+    messages: [{ role: 'user', content: 'What is the capital of France?' }],
+    temperature: 0,
+    stream: true,
+    stream_options: { include_usage: true },
+  })
+  const { text } = await streamChat({ agent, port: node.port, key: node.key, body }, { signal })
+  agent.destroy()
+  if (text.trim() !== 'The capital of France is Paris.') throw new Error(`the embedded model answered "${text}"`)
+}
+
 async function startOnce(
   context: BenchContext,
   { runtimes, readyPath }: { readonly runtimes: string | undefined; readonly readyPath: '/readyz' | '/livez' },
@@ -25,6 +42,7 @@ async function startOnce(
 ): Promise<StartRow> {
   const node = await startHeddle(context, { name: 'heddle-start', runtimes, models: [], readyPath, signal })
   try {
+    if (readyPath === '/readyz') await proveReady(node, signal)
     await sleep(IDLE_MS, undefined, { signal })
     const { own, children } = residentBytes(node.process.pid)
     return { readyMs: node.readyMs, ownMegabytes: own / 1e6, childrenMegabytes: children / 1e6 }

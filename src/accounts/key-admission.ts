@@ -42,6 +42,7 @@ export class KeyAdmission implements Admission {
       keyId: undefined,
       scopes: anonymousScopes,
       allowsModel: () => true,
+      limitsModels: false,
       headers: NO_HEADERS,
       charge: () => {},
     }
@@ -61,8 +62,6 @@ export class KeyAdmission implements Admission {
   }
 
   async #lookUp(secret: string, caller: Caller, scope: Scope, now: UnixMs): Promise<Admitted> {
-    // First, so that guessing does not even cost the database a question.
-    await this.#limits.checkGuesses(caller.remoteAddress)
     return await this.#judge(await this.#keys.verify(secret, now), caller, scope)
   }
 
@@ -121,7 +120,14 @@ export class KeyAdmission implements Admission {
 }
 
 function admittedOf(key: ApiKey, headers: readonly string[], charge: (tokens: number) => void): Admitted {
-  return { keyId: key.id, scopes: key.scopes, allowsModel: (model) => allowsModel(key, model), headers, charge }
+  return {
+    keyId: key.id,
+    scopes: key.scopes,
+    allowsModel: (model) => allowsModel(key, model),
+    limitsModels: key.models.length > 0,
+    headers,
+    charge,
+  }
 }
 
 function wrongKey(message: string): HeddleError {

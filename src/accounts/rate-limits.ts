@@ -41,12 +41,6 @@ export class RateLimits {
     if (tokensPerMinute !== undefined && tokens > 0) await this.#limiter.charge(`tokens ${id}`, tokensPerMinute, tokens)
   }
 
-  /** Refuses an address that has guessed too often. To be asked before a key that is not known yet is looked up. */
-  async checkGuesses(address: string): Promise<void> {
-    const verdict = await this.#limiter.peek(guessesOf(address), limit('wrongKeysPerMinute'))
-    if (!verdict.allowed) throw tooManyGuesses(verdict)
-  }
-
   /** Counts a wrong key; refuses the address once it has none left. */
   async countGuess(address: string): Promise<void> {
     const verdict = await this.#limiter.consume(guessesOf(address), limit('wrongKeysPerMinute'), 1)

@@ -156,13 +156,21 @@ function assertActs({ key, value, origin }: EffectiveSetting): void {
   if (subject === undefined || JSON.stringify(value) === JSON.stringify(initial)) return
   throw new HeddleError(
     'config_invalid',
-    `${originText(origin)}: ${key} needs ${subject}, which is not supported yet in this version`,
-    {
-      param: key,
-      fix: `leave ${key} out`,
-    },
+    `${placeText(origin)}${key} needs ${subject}, which is not supported yet in this version`,
+    { param: key, fix: `leave ${key} out` },
   )
 }
+
+/** Throws `config_invalid` where no node would start with this value, as it would stand in a TOML file. */
+export function assertSetting(key: SettingKey, value: unknown): void {
+  const setting: EffectiveSetting = { key, value, origin: { from: 'default' } }
+  assertActs(setting)
+  const result = SETTINGS_SCHEMA.shape[key].safeParse(value)
+  if (!result.success) throw refusalOf(setting, result.error.issues[0]?.message ?? 'expected another value')
+}
+
+/** The place and a colon; nothing where there is no place. */
+const placeText = (origin: SettingOrigin): string => (origin.from === 'default' ? '' : `${originText(origin)}: `)
 
 function parseValues(settings: readonly EffectiveSetting[]): SettingValues {
   const result = SETTINGS_SCHEMA.safeParse(Object.fromEntries(settings.map(({ key, value }) => [key, value])))
@@ -171,15 +179,20 @@ function parseValues(settings: readonly EffectiveSetting[]): SettingValues {
   const setting = settings.find(({ key }) => key === issue?.path[0])
   if (!setting || !issue)
     throw new HeddleError('internal', 'the configuration was refused without a reason', { cause: result.error })
-  const got = SETTINGS[setting.key].secret ? 'another value' : JSON.stringify(setting.value)
-  throw new HeddleError(
-    'config_invalid',
-    `${originText(setting.origin)}: ${setting.key}: ${issue.message}; got ${got}`,
-    {
-      param: setting.key,
-      fix: `heddle config get ${setting.key}`,
-    },
-  )
+  throw refusalOf(setting, issue.message)
+}
+
+function refusalOf({ key, value, origin }: EffectiveSetting, expected: string): HeddleError {
+  const got = SETTINGS[key].secret ? 'another value' : JSON.stringify(value)
+  return new HeddleError('config_invalid', `${placeText(origin)}${key}: ${expected}; got ${got}`, {
+    param: key,
+    fix: fixOf(origin),
+  })
+}
+
+function fixOf(origin: SettingOrigin): string | undefined {
+  if (origin.from === 'file') return `edit ${origin.path}`
+  return origin.from === 'env' ? `unset ${origin.name}` : undefined
 }
 
 function configOf(

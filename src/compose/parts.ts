@@ -18,6 +18,7 @@ import type { RequestLog } from '../ports/request-log.ts'
 import type { RuntimeStore } from '../ports/runtime-store.ts'
 import { LocalProvider } from '../provider/local-provider.ts'
 import type { Config } from './config.ts'
+import { lockFolders } from './lock-folders.ts'
 import { RuntimeMaker } from './make-runtime.ts'
 import { type Identity, openIdentity } from './open-identity.ts'
 import { openKeys } from './open-keys.ts'
@@ -30,8 +31,6 @@ import { VERSION } from './version.ts'
 export interface StartOptions {
   /** Aborting it while the node starts gives up. */
   readonly signal: AbortSignal
-  /** Where Ollama was told to listen (`OLLAMA_HOST`). */
-  readonly ollamaHost?: string | undefined
 }
 
 export interface Parts {
@@ -61,6 +60,7 @@ export async function openParts(stack: AsyncDisposableStack, config: Config, opt
   const logging = stack.use(startLogger({ level: config.log.level, format: config.log.format }))
   const log = logging.logger
   for (const warning of config.warnings) log.warn({}, warning)
+  stack.use(await lockFolders(config.paths))
   const identity = await openIdentity(config.paths.keysDir)
   const state = stack.use(await openState({ path: config.paths.stateDb, log, clock }))
   const keys = new ApiKeys({ store: new SqlKeyStore(state), ids, clock, hash: (text) => hash('sha256', text) })
@@ -89,7 +89,7 @@ async function openRuntimes(
   stack: AsyncDisposableStack,
   config: Config,
   { clock, log, identity, runtimeStore, seen, metrics }: Base,
-  { signal, ollamaHost }: StartOptions,
+  { signal }: StartOptions,
 ): Promise<Pick<Parts, 'models' | 'provider' | 'runtimes'>> {
   const models = stack.use(await openModels({ clock, log, config }, { signal }))
   const provider = stack.use(
@@ -105,7 +105,7 @@ async function openRuntimes(
       provider,
       store: runtimeStore,
       maker: new RuntimeMaker({ clock, makeLlama: (id) => models.makeLlama(id) }),
-      discover: (search) => discoverRuntimes({ clock }, { ...search, ollamaHost }),
+      discover: (search) => discoverRuntimes({ clock }, { ...search, ollamaHost: config.ollamaHost }),
       onSearched: (servesModels) => models.setDemoWanted(!servesModels),
     }),
   )

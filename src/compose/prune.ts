@@ -1,11 +1,12 @@
 /** Keeps the request log within its bounds. */
 import { asUnixMs } from '../core/ids.ts'
-import { limit } from '../core/limits.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Logger } from '../ports/logger.ts'
 import type { RequestLog } from '../ports/request-log.ts'
 import type { Config } from './config.ts'
 
+/** Not at once: a node that nobody has asked anything yet has nothing new to prune. */
+const FIRST_MS = 60_000
 const INTERVAL_MS = 3_600_000
 
 export interface PruneDeps {
@@ -14,7 +15,7 @@ export interface PruneDeps {
   readonly requestLog: RequestLog
 }
 
-/** Prunes soon, and then every hour until disposed. */
+/** Prunes after a minute, and then every hour until disposed. */
 export function pruneRegularly({ clock, log, requestLog }: PruneDeps, retention: Config['retention']): Disposable {
   const prune = (): void => {
     requestLog
@@ -22,6 +23,6 @@ export function pruneRegularly({ clock, log, requestLog }: PruneDeps, retention:
       .catch((err: unknown) => log.warn({ err }, 'the request log could not be pruned'))
     timer = clock.after(INTERVAL_MS, prune)
   }
-  let timer = clock.after(limit('requestLogFlushMs'), prune)
+  let timer = clock.after(FIRST_MS, prune)
   return { [Symbol.dispose]: () => timer.cancel() }
 }

@@ -74,9 +74,7 @@ export async function startNode(config: Config, options: StartOptions): Promise<
     async drain() {
       life.draining = true
       log.info({}, 'draining')
-      // Log followers would hold the drain to its end.
-      void app.close()
-      await within(clock, config.drainTimeoutMs, server.close())
+      await within(clock, config.drainTimeoutMs, stopServing(server, app))
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
@@ -145,6 +143,14 @@ async function untilServing(
 ): Promise<void> {
   const giveUpAt = clock.monotonic() + timeoutMs
   while (!status.ready().ready && clock.monotonic() < giveUpAt) await clock.sleep(SERVING_LOOK_MS, { signal })
+}
+
+/** While requests run, probes and `heddle status` are answered still. */
+async function stopServing(server: HeddleServer, app: ReturnType<typeof buildApp>): Promise<void> {
+  await server.drain()
+  // Those who follow the log would never leave by themselves.
+  void app.close()
+  await server.close()
 }
 
 /** Resolves when `task` does, or after `timeoutMs`. */

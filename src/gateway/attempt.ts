@@ -59,8 +59,7 @@ async function firstEvent(response: MessageResponse, request: InferenceRequest):
   let held: Uint8Array = NOTHING
   for (;;) {
     const result = await rest.next()
-    if (result.done === true)
-      throw new HeddleError('upstream_failed', 'the runtime ended its stream before it said anything')
+    if (result.done === true) throw saidNothing()
     const bytes = scanner.push(result.value)
     held = held.length === 0 ? bytes : Buffer.concat([held, bytes])
     const beginning = held.length > HELD_BYTES ? 'something' : beginningOf(decodeUtf8(held))
@@ -69,9 +68,16 @@ async function firstEvent(response: MessageResponse, request: InferenceRequest):
       await rest.return?.()
       throw faultBeforeFirst(fault)
     }
-    if (beginning === 'something' || scanner.done) return { kind: 'stream', first: held, rest, scanner }
+    if (beginning === 'something') return { kind: 'stream', first: held, rest, scanner }
+    if (scanner.done) {
+      await rest.return?.()
+      throw saidNothing()
+    }
   }
 }
+
+const saidNothing = (): HeddleError =>
+  new HeddleError('upstream_failed', 'the runtime ended its stream before it said anything')
 
 function faultBeforeFirst(fault: StreamFault): HeddleError {
   if (fault.kind === 'garbage')

@@ -24,7 +24,7 @@ export async function sendToFirst(
     method: 'POST',
     path: request.path,
     headers: { 'content-type': 'application/json' },
-    body: bodyForProvider(request),
+    body: bodyForProvider(request, { isJudged: story.admitted?.limitsModels === true }),
   }
   let last: HeddleError | undefined
   for (const candidate of candidates) {

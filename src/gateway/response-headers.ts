@@ -26,8 +26,13 @@ function servedBy(story: RequestStory, now: MonotonicMs): string[] {
   const headers = admitted === undefined ? [] : [...admitted.headers]
   if (servedBy === undefined) return headers
   const overheadMs = Math.max(0, now - inbound.arrivedAt - story.providerMs)
-  headers.push('x-heddle-node', servedBy.nodeName, 'x-heddle-runtime', servedBy.runtime)
+  headers.push('x-heddle-node', asValue(servedBy.nodeName), 'x-heddle-runtime', asValue(servedBy.runtime))
   headers.push('x-heddle-route', plan?.reason ?? 'none', 'x-heddle-attempts', String(attempts.length))
   headers.push('x-heddle-overhead-ms', overheadMs.toFixed(2))
   return headers
+}
+
+/** A name that a person chose, with what may not stand in a header percent-encoded. */
+function asValue(name: string): string {
+  return /[^\x21-\x7e]/.test(name) ? encodeURIComponent(name) : name
 }

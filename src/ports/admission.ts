@@ -15,6 +15,8 @@ export interface Admitted {
   readonly keyId: KeyId | undefined
   readonly scopes: readonly Scope[]
   allowsModel(model: string): boolean
+  /** Whether there is a model that it does not allow. */
+  readonly limitsModels: boolean
   /** `x-ratelimit-*` headers, name and value in turn; empty for a key without limits. */
   readonly headers: readonly string[]
   /** To be called once with the tokens of the answer, input and output together. */

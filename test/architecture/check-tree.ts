@@ -164,7 +164,7 @@ function checkShape(file: string, source: string, code: string, imports: readonl
     'run it or delete it',
   )
   for (const part of file.split('/')) {
-    const name = part.replace(/(\.(test|contract))?\.ts$/, '')
+    const name = part.replace(/(\.(test|contract|d))?\.ts$/, '')
     if (EMPTY_NAMES.test(name)) report('empty name', 1, `"${name}" does not say what is inside`)
     if (!KEBAB_CASE.test(name)) report('not kebab-case', 1, `"${name}"`)
   }

@@ -84,7 +84,7 @@ export function importsOf(source: string, code: string): readonly Import[] {
     add(match.index + match[0].length - 1, match[1] === 'export')
   }
   for (const match of code.matchAll(/^[ \t]*import\s*(['"])/gm)) add(match.index + match[0].length - 1, false)
-  for (const match of code.matchAll(/\b(import|require|import\.meta\.resolve)\(\s*(['"])/g)) {
+  for (const match of code.matchAll(/\b(import|require)\(\s*(['"])/g)) {
     add(match.index + match[0].length - 1, false)
   }
   return found

@@ -234,8 +234,8 @@ describe('the openai client', () => {
     ): Promise<void> => {
       await assert.rejects(act, (error) => {
         assert.ok(error instanceof type, `${String(error)} is no ${type.name}`)
-        assert.equal((error as APIError).code, code)
-        assert.match((error as APIError).requestID ?? '', /^req_/)
+        assert.equal(error.code, code)
+        assert.match(error.requestID ?? '', /^req_/)
         return true
       })
     }

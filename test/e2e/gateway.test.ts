@@ -1,9 +1,9 @@
 /** The gateway over real HTTP with scripted runtimes: failover, truth about failures, cancelling. */
 import assert from 'node:assert/strict'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { after, before, describe, it } from 'node:test'
-import type { RequestView } from '../../src/core/wire/admin-accounts.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Status } from '../../src/core/wire/admin.ts'
+import type { RequestView } from '../../src/core/wire/admin-accounts.ts'
 import { chat, eventsOf, startTestNode, type TestNode } from '../support/test-node.ts'
 
 /** Two runtimes offer each of these models; the broken one is tried first because nothing is busier. */
@@ -31,7 +31,8 @@ describe('the gateway', () => {
   })
   after(() => node[Symbol.asyncDispose]())
 
-  const lastRequest = async (): Promise<RequestView> => (await (await node.get('/api/v1/requests/last')).json()) as RequestView
+  const lastRequest = async (): Promise<RequestView> =>
+    (await (await node.get('/api/v1/requests/last')).json()) as RequestView
   const inFlight = async (): Promise<number> => {
     const status = (await (await node.get('/api/v1/status')).json()) as Status
     return status.nodes[0]?.inFlight ?? -1
@@ -83,7 +84,9 @@ describe('the gateway', () => {
 
   it('stops the generation within 100 ms when the client leaves', async () => {
     const leaving = new AbortController()
-    const response = await node.post('/v1/chat/completions', chat('slow', 'Hello', { stream: true }), { signal: leaving.signal })
+    const response = await node.post('/v1/chat/completions', chat('slow', 'Hello', { stream: true }), {
+      signal: leaving.signal,
+    })
     const reader = response.body?.getReader()
     await reader?.read()
     assert.equal(await inFlight(), 1)
@@ -110,14 +113,32 @@ describe('the gateway', () => {
   })
 
   it('sends the usage chunk only to those who asked, and logs the tokens either way', async () => {
-    const silent = eventsOf(await (await node.post('/v1/chat/completions', chat('demo', 'Hi', { stream: true }))).text())
-    assert.ok(silent.every((event) => event === '[DONE]' || (JSON.parse(event) as { choices: unknown[] }).choices.length > 0))
+    const silent = eventsOf(
+      await (await node.post('/v1/chat/completions', chat('demo', 'Hi', { stream: true }))).text(),
+    )
+    assert.ok(
+      silent.every((event) => event === '[DONE]' || (JSON.parse(event) as { choices: unknown[] }).choices.length > 0),
+    )
     assert.equal((await lastRequest()).outputTokens, 8)
-    const asked = eventsOf(await (await node.post('/v1/chat/completions', chat('demo', 'Hi', { stream: true, stream_options: { include_usage: true } }))).text())
+    const asked = eventsOf(
+      await (
+        await node.post(
+          '/v1/chat/completions',
+          chat('demo', 'Hi', { stream: true, stream_options: { include_usage: true } }),
+        )
+      ).text(),
+    )
     const usage = JSON.parse(asked.at(-2) ?? '') as { choices: unknown[]; usage: { completion_tokens: number } }
     assert.deepEqual(usage.choices, [])
     assert.equal(usage.usage.completion_tokens, 8)
-    const refused = eventsOf(await (await node.post('/v1/chat/completions', chat('demo', 'Hi', { stream: true, stream_options: { include_usage: false } }))).text())
+    const refused = eventsOf(
+      await (
+        await node.post(
+          '/v1/chat/completions',
+          chat('demo', 'Hi', { stream: true, stream_options: { include_usage: false } }),
+        )
+      ).text(),
+    )
     assert.equal(refused.length, silent.length)
   })
 
@@ -127,7 +148,9 @@ describe('the gateway', () => {
   })
 
   it('refuses strangers before it reads their body', async () => {
-    const response = await node.post('/v1/chat/completions', '{not json', { headers: { authorization: 'Bearer sk-heddle-wrong' } })
+    const response = await node.post('/v1/chat/completions', '{not json', {
+      headers: { authorization: 'Bearer sk-heddle-wrong' },
+    })
     assert.equal(response.status, 401)
     const text = await response.text()
     assert.match(text, /invalid_api_key/)

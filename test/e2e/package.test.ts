@@ -75,7 +75,7 @@ describe('the published package', () => {
   })
 
   it('imports only files that are in it', () => {
-    for (const { path } of packed.files.filter((file) => file.path.endsWith('.js'))) {
+    for (const { path } of packed.files.filter((file) => /^dist\/.*\.js$/.test(file.path))) {
       const text = readFileSync(join(installed, path), 'utf8')
       for (const [, specifier = ''] of text.matchAll(/(?:from|import|new URL\()\s*\(?\s*'(\.{1,2}\/[^']+)'/g)) {
         assert.ok(existsSync(join(installed, path, '..', specifier)), `${path} names ${specifier}`)

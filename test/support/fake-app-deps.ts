@@ -51,6 +51,7 @@ export const fakeAdmission: Admission = {
       keyId: asKeyId(`key_${name}`),
       scopes,
       allowsModel: (model) => name !== 'limited' || model.startsWith('org/'),
+      limitsModels: name === 'limited',
       headers: name === 'limited' ? ['x-ratelimit-limit-requests', '60'] : [],
       charge: () => undefined,
     }

@@ -28,7 +28,14 @@ export async function startTestNode(env: Readonly<Record<string, string>> = {}):
   const home = await mkdtemp(join(tmpdir(), 'heddle-node-'))
   const { signal } = new AbortController()
   const config = loadConfig({
-    env: { HEDDLE_HOME: home, HEDDLE_HTTP_LISTEN: '127.0.0.1:0', HEDDLE_RUNTIMES: 'script:demo', HEDDLE_LOG_LEVEL: 'error', HEDDLE_NAME: 'test-node', ...env },
+    env: {
+      HEDDLE_HOME: home,
+      HEDDLE_HTTP_LISTEN: '127.0.0.1:0',
+      HEDDLE_RUNTIMES: 'script:demo',
+      HEDDLE_LOG_LEVEL: 'error',
+      HEDDLE_NAME: 'test-node',
+      ...env,
+    },
   })
   const node = await startNode(config, { signal })
   await node.untilServing({ timeoutMs: SERVING_MS, signal })
@@ -56,7 +63,11 @@ export async function startTestNode(env: Readonly<Record<string, string>> = {}):
 }
 
 /** A user's message. */
-export function chat(model: string, content = 'Hello', more: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+export function chat(
+  model: string,
+  content = 'Hello',
+  more: Readonly<Record<string, unknown>> = {},
+): Record<string, unknown> {
   return { model, messages: [{ role: 'user', content }], ...more }
 }
 

@@ -1,5 +1,4 @@
 /** What every runtime behind HTTP has in common: a pool of sockets, requests in flight, and a health loop. */
-import type { Pool } from 'undici'
 import { HeddleError } from '../../core/errors.ts'
 import { asRuntimeId, type RuntimeId } from '../../core/ids.ts'
 import { limit } from '../../core/limits.ts'
@@ -9,6 +8,7 @@ import type { Runtime, RuntimeKind, RuntimeSnapshot } from '../../ports/runtime.
 import { type Checked, HealthLoop } from './health-loop.ts'
 import { exchange, upstreamPool } from './http-exchange.ts'
 import { call, type JsonAnswer, type JsonCall } from './json-call.ts'
+import type { Upstream } from './upstream.ts'
 import type { UpstreamUrl } from './upstream-url.ts'
 
 /** Makes a call to the runtime with our headers. */
@@ -32,7 +32,7 @@ export class HttpRuntime implements Runtime {
   readonly kind: RuntimeKind
   readonly location: string
   readonly #parts: HttpRuntimeParts
-  readonly #pool: Pool
+  readonly #pool: Upstream
   readonly #clock: Clock
   readonly #health: HealthLoop
   #inFlight = 0

@@ -1,15 +1,15 @@
 /** Small JSON calls to a runtime besides inference: health, model lists, facts. Bounded in time and size, with reasons for people. */
-import type { Dispatcher } from 'undici'
 import { HeddleError } from '../../core/errors.ts'
 import { asRequestId } from '../../core/ids.ts'
 import { limit } from '../../core/limits.ts'
 import type { MessageHeaders } from '../../core/message.ts'
 import type { Clock } from '../../ports/clock.ts'
 import { exchange, readWhole } from './http-exchange.ts'
+import type { Upstream } from './upstream.ts'
 import type { UpstreamUrl } from './upstream-url.ts'
 
 export interface JsonCallDeps {
-  readonly dispatcher: Dispatcher
+  readonly dispatcher: Upstream
   readonly clock: Clock
 }
 

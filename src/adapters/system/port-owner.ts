@@ -1,10 +1,10 @@
 /** Which process listens on a TCP port of this machine. Only Linux tells without asking another program. */
 import { readdir, readFile, readlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 
 export interface PortOwner {
   readonly pid: number
-  /** The program's short name, at most 15 letters. */
+  /** The program's file name, without its folder. */
   readonly name: string
 }
 
@@ -20,8 +20,7 @@ export async function portOwner(port: number, { proc = '/proc' } = {}): Promise<
   if (inodes.size === 0) return undefined
   for (const entry of await readdir(proc).catch(() => [])) {
     if (/^\d+$/.test(entry) && (await holdsOne(join(proc, entry, 'fd'), inodes))) {
-      const name = await readFile(join(proc, entry, 'comm'), 'utf8').catch(() => '')
-      return { pid: Number(entry), name: name.trim() || 'unknown' }
+      return { pid: Number(entry), name: await nameOf(join(proc, entry)) }
     }
   }
   return undefined
@@ -37,6 +36,13 @@ export function listenersIn(table: string, port: number): readonly string[] {
     .filter(([, local, , state]) => state === LISTENING && local?.split(':')[1] === wanted)
     .map((columns) => columns[9] ?? '')
     .filter((inode) => inode !== '' && inode !== '0')
+}
+
+/** Of the command line rather than `comm`, which some programs use for the names of threads. */
+async function nameOf(folder: string): Promise<string> {
+  const commandLine = await readFile(join(folder, 'cmdline'), 'utf8').catch(() => '')
+  const program = basename(commandLine.split('\0')[0] ?? '')
+  return program === '' ? (await readFile(join(folder, 'comm'), 'utf8').catch(() => 'unknown')).trim() : program
 }
 
 async function holdsOne(folder: string, inodes: ReadonlySet<string>): Promise<boolean> {

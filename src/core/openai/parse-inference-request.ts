@@ -47,7 +47,8 @@ export function parseInferenceRequest(endpoint: Endpoint, json: unknown, body: U
     hasImages: parseInput(endpoint, json),
     maxTokens: numberOf(json.max_completion_tokens) ?? numberOf(json.max_tokens),
     choices: numberOf(json.n) ?? 1,
-    hasStreamOptions: isJson(options),
+    // Also where it is null: a second one put before it would lose to it.
+    hasStreamOptions: options !== undefined,
     body,
   }
 }

@@ -5,14 +5,14 @@ export type Beginning = 'nothing' | 'something' | 'garbage'
 
 /** @param text whole events as they came */
 export function beginningOf(text: string): Beginning {
-  let beginning: Beginning = 'nothing'
-  for (const line of text.split(/\r\n|\r|\n/)) {
+  // One line at a time: all but the first few of a long text are never looked at.
+  for (const [line] of text.matchAll(/[^\r\n]+/g)) {
     if (!line.startsWith('data:')) continue
     const event = parse(line.slice('data:'.length))
-    if (event === undefined) return beginning === 'nothing' ? 'garbage' : beginning
-    if (eventSaysSomething(event)) beginning = 'something'
+    if (event === undefined) return 'garbage'
+    if (eventSaysSomething(event)) return 'something'
   }
-  return beginning
+  return 'nothing'
 }
 
 function eventSaysSomething(event: Record<string, unknown>): boolean {

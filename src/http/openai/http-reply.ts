@@ -1,9 +1,10 @@
 /** A gateway's answer on its way out through a Node response. */
 import type { ServerResponse } from 'node:http'
-import { HeddleError } from '../../core/errors.ts'
-import { limit } from '../../core/limits.ts'
 import type { HeaderPairs, Reply } from '../../gateway/inbound.ts'
 import type { Clock } from '../../ports/clock.ts'
+import { chunkOf, LAST_CHUNK } from '../chunks.ts'
+import { untilDrained } from '../drained.ts'
+import { answerUnread } from '../unread-body.ts'
 
 /** `common` headers go out with every answer: the request id, CORS. */
 export class HttpReply implements Reply {
@@ -24,9 +25,17 @@ export class HttpReply implements Reply {
   }
 
   whole(status: number, headers: HeaderPairs, body: Uint8Array): void {
-    if (this.#response.destroyed) return
-    this.#response.writeHead(status, [...headers, ...this.#common, 'content-length', String(body.length)])
-    this.#response.end(body)
+    const response = this.#response
+    if (response.destroyed) return
+    const all = [...headers, ...this.#common, 'content-length', String(body.length)]
+    if (!response.req.complete) {
+      answerUnread({ clock: this.#clock }, response, status, all, body)
+      return
+    }
+    response.writeHead(status, all)
+    // As text, head and body leave in one write; bytes would go out in two. Latin-1 keeps every byte as it is.
+    if (body.length > TEXT_BYTES) response.end(body)
+    else response.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1')
   }
 
   head(status: number, headers: HeaderPairs): void {
@@ -44,22 +53,7 @@ export class HttpReply implements Reply {
   }
 
   drained(): Promise<void> {
-    const response = this.#response
-    return new Promise((resolve, reject) => {
-      const settle = (act: () => void): void => {
-        timer.cancel()
-        response.off('drain', onDrain).off('close', onClose)
-        act()
-      }
-      const onDrain = (): void => settle(resolve)
-      const onClose = (): void =>
-        settle(() => reject(new HeddleError('client_closed', 'the client closed the connection')))
-      const timer = this.#clock.after(limit('drainTimeoutMs'), () => {
-        settle(() => reject(new HeddleError('client_closed', 'the client took nothing for too long')))
-        response.destroy()
-      })
-      response.on('drain', onDrain).on('close', onClose)
-    })
+    return untilDrained({ clock: this.#clock }, this.#response)
   }
 
   end(bytes: Uint8Array): void {
@@ -68,22 +62,5 @@ export class HttpReply implements Reply {
   }
 }
 
-const CR = 13
-const LF = 10
-const LAST_CHUNK = Buffer.from('0\r\n\r\n')
-
-/** One chunk of a chunked body (RFC 9112 §7.1): its length in hex, its bytes, each with CRLF. */
-function chunkOf(bytes: Uint8Array): Uint8Array {
-  // A chunk of nothing would end the body.
-  if (bytes.length === 0) return bytes
-  const size = bytes.length.toString(16)
-  const at = size.length + 2
-  const chunk = Buffer.allocUnsafe(at + bytes.length + 2)
-  chunk.write(size, 0, 'latin1')
-  chunk[at - 2] = CR
-  chunk[at - 1] = LF
-  chunk.set(bytes, at)
-  chunk[at + bytes.length] = CR
-  chunk[at + bytes.length + 1] = LF
-  return chunk
-}
+/** Larger bodies are not worth copying. */
+const TEXT_BYTES = 16 * 1024

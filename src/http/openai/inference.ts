@@ -27,7 +27,7 @@ export function endpointAt(path: string): Endpoint | undefined {
   return ENDPOINTS.get(path)
 }
 
-/** Answers one request; never throws. `common` headers go out with every answer. */
+/** Answers one request; never throws. `common` headers go out with every answer; `signal` aborts when the client leaves. */
 export async function serveInference(
   deps: InferenceDeps,
   endpoint: Endpoint,
@@ -35,16 +35,11 @@ export async function serveInference(
   request: IncomingMessage,
   response: ServerResponse,
   common: HeaderPairs,
+  { signal }: { readonly signal: AbortSignal },
 ): Promise<void> {
-  const leaving = new AbortController()
-  response.on('close', () => {
-    if (!response.writableFinished) leaving.abort(new HeddleError('client_closed', 'the client closed the connection'))
-  })
   const { clock } = deps.gateway
-  const inbound = new HttpInbound(deps, endpoint, id, clock.monotonic(), request)
-  await serveRequest(deps.gateway, inbound, new HttpReply({ clock }, response, common), { signal: leaving.signal })
-  // A body that was refused unread would hold the socket.
-  if (!request.complete) request.resume()
+  const inbound = new HttpInbound(deps, endpoint, id, clock.monotonic(), request, response)
+  await serveRequest(deps.gateway, inbound, new HttpReply({ clock }, response, common), { signal })
 }
 
 class HttpInbound implements Inbound {
@@ -53,6 +48,7 @@ class HttpInbound implements Inbound {
   readonly arrivedAt: MonotonicMs
   readonly #deps: InferenceDeps
   readonly #request: IncomingMessage
+  readonly #response: ServerResponse
 
   constructor(
     deps: InferenceDeps,
@@ -60,12 +56,14 @@ class HttpInbound implements Inbound {
     id: RequestId,
     arrivedAt: MonotonicMs,
     request: IncomingMessage,
+    response: ServerResponse,
   ) {
     this.#deps = deps
     this.endpoint = endpoint
     this.id = id
     this.arrivedAt = arrivedAt
     this.#request = request
+    this.#response = response
   }
 
   get caller(): Caller {
@@ -74,16 +72,16 @@ class HttpInbound implements Inbound {
 
   readBody(): Promise<InboundBody> {
     const type = this.#request.headers['content-type']
-    if (type === undefined || !isJson(type)) {
-      return Promise.reject(
-        new HeddleError('unsupported_media_type', 'send the body with content-type: application/json'),
-      )
-    }
-    return readJsonBody(this.#deps, this.#request)
+    if (type === undefined || !isJson(type)) return Promise.reject(notJson())
+    return readJsonBody(this.#deps, this.#request, this.#response)
   }
 }
 
-function isJson(contentType: string): boolean {
+export const notJson = (): HeddleError =>
+  new HeddleError('unsupported_media_type', 'send the body with content-type: application/json')
+
+/** Whether a body of this type is taken for JSON. */
+export function isJson(contentType: string): boolean {
   return contentType === 'application/json' || /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(contentType)
 }
 

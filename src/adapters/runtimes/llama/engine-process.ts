@@ -47,7 +47,9 @@ export class EngineProcess {
         resolve()
         onExit({ how, assertion: ASSERTION.exec(this.#errors)?.[0].slice(0, SHOWN_ERROR_CHARACTERS) })
       }
-      child.once('error', (error) => end(`it cannot be started (${(error as NodeJS.ErrnoException).code ?? error.name})`))
+      child.once('error', (error) =>
+        end(`it cannot be started (${(error as NodeJS.ErrnoException).code ?? error.name})`),
+      )
       child.once('exit', (code, signal) => end(signal === null ? `exit status ${code}` : `signal ${signal}`))
     })
   }

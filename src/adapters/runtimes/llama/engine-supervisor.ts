@@ -1,13 +1,13 @@
 /** Keeps an engine process up: starts it, notices when it ends, and starts it again after a growing pause. */
-import type { Pool } from 'undici'
 import { HeddleError } from '../../../core/errors.ts'
 import type { MonotonicMs } from '../../../core/ids.ts'
 import { limit } from '../../../core/limits.ts'
 import type { Clock, Timer } from '../../../ports/clock.ts'
 import type { Logger } from '../../../ports/logger.ts'
 import { upstreamPool } from '../http-exchange.ts'
-import { type EngineExit, EngineProcess } from './engine-process.ts'
+import type { Upstream } from '../upstream.ts'
 import type { EngineConfig, EngineModel, FromEngine, LoadedFacts } from './engine/messages.ts'
+import { type EngineExit, EngineProcess } from './engine-process.ts'
 import { type EngineSocket, openEngineSocket } from './socket-folder.ts'
 
 interface SupervisorDeps {
@@ -36,7 +36,7 @@ export interface EngineStatus {
 interface Life {
   readonly process: EngineProcess
   readonly socket: EngineSocket
-  readonly pool: Pool
+  readonly pool: Upstream
   readySince: MonotonicMs | undefined
 }
 
@@ -57,6 +57,8 @@ export class EngineSupervisor implements AsyncDisposable {
   #restart: Timer | undefined
   #pauseMs = limit('childRestartMinMs')
   #disposed = false
+  /** Resolves when what the last process left is cleared away. */
+  #ending: Promise<void> | undefined
 
   constructor(deps: SupervisorDeps, options: SupervisorOptions) {
     this.#deps = deps
@@ -85,7 +87,7 @@ export class EngineSupervisor implements AsyncDisposable {
   }
 
   /** The connections to the process; undefined unless it is ready. */
-  get pool(): Pool | undefined {
+  get pool(): Upstream | undefined {
     return this.#status.phase === 'ready' ? this.#life?.pool : undefined
   }
 
@@ -110,6 +112,7 @@ export class EngineSupervisor implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true
     await this.stop()
+    await this.#ending
   }
 
   #launch(): void {
@@ -119,7 +122,11 @@ export class EngineSupervisor implements AsyncDisposable {
     this.#opening = this.#open()
       .catch((error: unknown) => {
         this.#deps.log.error({ error }, 'no folder for the engine socket')
-        this.#enter({ phase: 'broken', reason: 'the folder for the engine socket cannot be made', tries: this.#status.tries })
+        this.#enter({
+          phase: 'broken',
+          reason: 'the folder for the engine socket cannot be made',
+          tries: this.#status.tries,
+        })
       })
       .finally(() => {
         this.#opening = undefined
@@ -131,11 +138,16 @@ export class EngineSupervisor implements AsyncDisposable {
     if (this.#models.length === 0) return await socket[Symbol.asyncDispose]()
     const process = new EngineProcess(this.#deps, {
       onMessage: (message) => this.#onMessage(life, message),
-      onExit: (exit) => void this.#onExit(life, exit),
+      onExit: (exit) => {
+        this.#ending = this.#onExit(life, exit)
+      },
     })
     const life: Life = { process, socket, pool: upstreamPool({ socketPath: socket.path }), readySince: undefined }
     this.#life = life
-    process.send({ type: 'configure', config: { ...this.#options.config, socketPath: socket.path, models: this.#models } })
+    process.send({
+      type: 'configure',
+      config: { ...this.#options.config, socketPath: socket.path, models: this.#models },
+    })
   }
 
   #onMessage(life: Life, message: FromEngine): void {
@@ -146,7 +158,9 @@ export class EngineSupervisor implements AsyncDisposable {
         this.#deps.log.info({ pid: life.process.pid, processor: message.processor }, 'engine ready')
         return this.#enter({ phase: 'ready', reason: '', tries: 0 })
       case 'check':
-        void this.#deps.check(message.path).then((problem) => life.process.send({ type: 'checked', path: message.path, problem }))
+        void this.#deps
+          .check(message.path)
+          .then((problem) => life.process.send({ type: 'checked', path: message.path, problem }))
         return
       case 'loaded':
         this.#loaded = message.models
@@ -167,7 +181,10 @@ export class EngineSupervisor implements AsyncDisposable {
     this.#life = undefined
     this.#loaded = []
     // What is in flight fails as its socket closes; what waits for a socket fails here.
-    const closing = Promise.all([life.pool.destroy(new HeddleError('upstream_interrupted', 'the engine process ended')), life.socket[Symbol.asyncDispose]()])
+    const closing = Promise.all([
+      life.pool.destroy(new HeddleError('upstream_interrupted', 'the engine process ended')),
+      life.socket[Symbol.asyncDispose](),
+    ])
     if (this.#models.length > 0 && this.#status.phase !== 'broken') this.#restartLater(life, exit)
     else this.#options.onChange()
     await closing.catch((error: unknown) => this.#deps.log.warn({ error }, 'engine socket not removed'))
@@ -175,11 +192,16 @@ export class EngineSupervisor implements AsyncDisposable {
 
   #restartLater({ process, readySince }: Life, { how, assertion }: EngineExit): void {
     const { clock, log } = this.#deps
-    if (readySince !== undefined && clock.monotonic() - readySince >= limit('engineSteadyMs')) this.#pauseMs = limit('childRestartMinMs')
+    if (readySince !== undefined && clock.monotonic() - readySince >= limit('engineSteadyMs'))
+      this.#pauseMs = limit('childRestartMinMs')
     const pauseMs = this.#pauseMs
     this.#pauseMs = Math.min(pauseMs * 2, limit('childRestartMaxMs'))
     log.error({ pid: process.pid, how, assertion, pauseMs }, 'engine process ended; it starts again')
-    this.#enter({ phase: 'broken', reason: `the engine process ended (${how}) and starts again in ${pauseMs} ms`, tries: this.#status.tries })
+    this.#enter({
+      phase: 'broken',
+      reason: `the engine process ended (${how}) and starts again in ${pauseMs} ms`,
+      tries: this.#status.tries,
+    })
     this.#restart = clock.after(pauseMs, () => this.#launch())
   }
 

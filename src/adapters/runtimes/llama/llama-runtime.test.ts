@@ -1,9 +1,12 @@
 /** Tests of the llama runtime as a whole: its contract, its process, and what happens when that dies. */
 import assert from 'node:assert/strict'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { runtimeContract } from '../../../../test/contracts/runtime.contract.ts'
 import { buildGguf } from '../../../../test/support/gguf-builder.ts'
 import {
   ask,
@@ -17,7 +20,6 @@ import {
   TINY_MODEL,
   TINY_MODEL_PATH,
 } from '../../../../test/support/llama-engine.ts'
-import { runtimeContract } from '../../../../test/contracts/runtime.contract.ts'
 import { temporaryFolder } from '../../../../test/support/tmp.ts'
 import { HeddleError } from '../../../core/errors.ts'
 
@@ -44,6 +46,15 @@ const hasCode =
   (...codes: readonly string[]) =>
   (error: unknown): boolean =>
     error instanceof HeddleError && codes.includes(error.code)
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
 
 describe('the engine process', () => {
   it('is ready within three seconds and tells what it serves', async () => {
@@ -74,7 +85,8 @@ describe('the engine process', () => {
     const killedMs = performance.now()
     let text = ''
     await assert.rejects(async () => {
-      for (let step = await body.next(); step.done !== true; step = await body.next()) text += Buffer.from(step.value).toString()
+      for (let step = await body.next(); step.done !== true; step = await body.next())
+        text += Buffer.from(step.value).toString()
     }, hasCode('upstream_interrupted'))
     assert.ok(!text.includes('[DONE]'))
     assert.equal(runtime.inFlight(), 0)
@@ -97,7 +109,9 @@ describe('the engine process', () => {
       await reached(runtime, 'unhealthy')
       await reached(runtime, 'ready')
     }
-    const pauses = log.records.filter(({ message }) => message.startsWith('engine process ended')).map(({ fields }) => fields['pauseMs'])
+    const pauses = log.records
+      .filter(({ message }) => message.startsWith('engine process ended'))
+      .map(({ fields }) => fields['pauseMs'])
     assert.deepEqual(pauses, [250, 500])
   })
 
@@ -107,7 +121,30 @@ describe('the engine process', () => {
     const pid = engine.runtime.snapshot().facts['pid'] as number
     await engine[Symbol.asyncDispose]()
     assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
+    assert.deepEqual(await readdir(folder), [])
     assert.equal(engine.runtime.snapshot().state, 'stopped')
+  })
+
+  it('ends by itself when its node is killed, and leaves no socket', async (t) => {
+    const folder = await temporaryFolder(t)
+    const support = new URL('../../../../test/support/llama-engine.ts', import.meta.url).href
+    const script = `const { startLlama } = await import('${support}')
+      const { runtime } = await startLlama({ socketFolder: '${join(folder, 'sockets')}' })
+      process.send(runtime.snapshot().facts.pid)`
+    const node = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      env: { TMPDIR: folder },
+    })
+    const [pid] = (await once(node, 'message')) as [number]
+    process.kill(pid, 0)
+    node.kill('SIGKILL')
+    await once(node, 'exit')
+    const endMs = performance.now() + PATIENCE_MS
+    while (isAlive(pid)) {
+      assert.ok(performance.now() < endMs, 'the engine outlived its node')
+      await sleep(20)
+    }
+    assert.deepEqual(await readdir(join(folder, 'sockets')), [])
   })
 
   it('says what to install when the engine is missing, and does not crash', async (t) => {
@@ -128,7 +165,12 @@ describe('model files', () => {
     const folder = await temporaryFolder(t)
     const path = join(folder, 'broken.gguf')
     await writeFile(path, buildGguf().subarray(0, 200))
-    await using engine = await startLlama({ models: [{ id: TINY_MODEL, path: TINY_MODEL_PATH }, { id: 'broken', path }] })
+    await using engine = await startLlama({
+      models: [
+        { id: TINY_MODEL, path: TINY_MODEL_PATH },
+        { id: 'broken', path },
+      ],
+    })
     assert.deepEqual(
       engine.runtime.snapshot().offers.map(({ id }) => id),
       [TINY_MODEL],
@@ -136,13 +178,22 @@ describe('model files', () => {
     const refused = await ask<ErrorAnswer>(engine.runtime, '/v1/completions', { model: 'broken', prompt: 'x' })
     assert.equal(refused.status, 503)
     assert.match(refused.json.error.message, /not a valid GGUF file/)
-    assert.ok(engine.log.records.some(({ message, fields }) => message === 'model file refused' && fields['model'] === 'broken'))
+    assert.ok(
+      engine.log.records.some(
+        ({ message, fields }) => message === 'model file refused' && fields['model'] === 'broken',
+      ),
+    )
   })
 
   it('survives a file with a right header that the engine cannot load, and no longer offers it', async (t) => {
     const path = join(await temporaryFolder(t), 'small.gguf')
     await writeFile(path, buildGguf())
-    await using engine = await startLlama({ models: [{ id: TINY_MODEL, path: TINY_MODEL_PATH }, { id: 'small', path }] })
+    await using engine = await startLlama({
+      models: [
+        { id: TINY_MODEL, path: TINY_MODEL_PATH },
+        { id: 'small', path },
+      ],
+    })
     const { runtime } = engine
     assert.equal(runtime.snapshot().offers.length, 2)
     const refused = await ask<ErrorAnswer>(runtime, '/v1/completions', { model: 'small', prompt: 'x' })
@@ -157,7 +208,10 @@ describe('model files', () => {
   it('is unhealthy when none of the files can be used', async (t) => {
     const folder = await temporaryFolder(t)
     await mkdir(join(folder, 'x'))
-    await using engine = await startLlama({ models: [{ id: 'none', path: join(folder, 'x', 'none.gguf') }] }, 'unhealthy')
+    await using engine = await startLlama(
+      { models: [{ id: 'none', path: join(folder, 'x', 'none.gguf') }] },
+      'unhealthy',
+    )
     assert.match(engine.runtime.snapshot().reason, /none of the model files/)
   })
 
@@ -206,7 +260,9 @@ describe('leaving', () => {
     const { runtime } = engine
     const leave = new AbortController()
     const bodies = await Promise.all(
-      [1, 2, 3, 4].map((seed) => sendTo(runtime, '/v1/chat/completions', { ...LONG, seed, stream: true }, leave.signal)),
+      [1, 2, 3, 4].map((seed) =>
+        sendTo(runtime, '/v1/chat/completions', { ...LONG, seed, stream: true }, leave.signal),
+      ),
     )
     assert.equal(runtime.inFlight(), 4)
     leave.abort(new Error('left'))
@@ -217,7 +273,8 @@ describe('leaving', () => {
     await sleep(500, undefined, { signal: t.signal })
     const after = await cpuMs(pid)
     // Left alone, these 256 stories would take all of a core for many seconds.
-    if (before !== undefined && after !== undefined) assert.ok(after - before <= 100, `it worked on for ${after - before} ms`)
+    if (before !== undefined && after !== undefined)
+      assert.ok(after - before <= 100, `it worked on for ${after - before} ms`)
     assert.equal(await chatText(runtime, QUESTION), ANSWER)
     await Promise.all(bodies.map((body) => assert.rejects(readText(body), /left/)))
   })

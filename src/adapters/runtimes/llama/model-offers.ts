@@ -51,7 +51,7 @@ export async function offerOf(
     accepts: ACCEPTS,
     createdSeconds: Math.floor(mtimeMs / 1_000),
     ownedBy: 'heddle',
-    contextTokens: contextTokens ?? Math.min(summary.contextTokens ?? DEFAULT_CONTEXT_TOKENS, DEFAULT_CONTEXT_TOKENS),
+    contextTokens: Math.min(summary.contextTokens ?? Number.POSITIVE_INFINITY, contextTokens ?? DEFAULT_CONTEXT_TOKENS),
     architecture: summary.architecture,
     quantisation: summary.quantisation,
     parameters: summary.parameters,

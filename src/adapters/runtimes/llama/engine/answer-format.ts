@@ -48,7 +48,12 @@ export function chatFormat(head: AnswerHead): AnswerFormat {
   return {
     opening: (index) => delta(index, '{"role":"assistant","content":""}', 'null', 'null'),
     chunk: ({ index, text, logprobs }) =>
-      delta(index, `{"content":${JSON.stringify(text)}}`, logprobs === undefined ? 'null' : JSON.stringify(chatLogprobs(logprobs)), 'null'),
+      delta(
+        index,
+        `{"content":${JSON.stringify(text)}}`,
+        logprobs === undefined ? 'null' : JSON.stringify(chatLogprobs(logprobs)),
+        'null',
+      ),
     closing: (index, finishReason) => delta(index, '{}', 'null', `"${finishReason}"`),
     usage: (usage) => `${start}"choices":[],"usage":${JSON.stringify(usageJson(usage))}}`,
     whole: (choices, usage) =>
@@ -73,7 +78,12 @@ export function completionFormat(head: AnswerHead): AnswerFormat {
   return {
     opening: () => undefined,
     chunk: ({ index, text, logprobs, offset }) =>
-      choice(index, text, logprobs === undefined ? 'null' : JSON.stringify(completionLogprobs(logprobs, offset)), 'null'),
+      choice(
+        index,
+        text,
+        logprobs === undefined ? 'null' : JSON.stringify(completionLogprobs(logprobs, offset)),
+        'null',
+      ),
     closing: (index, finishReason) => choice(index, '', 'null', `"${finishReason}"`),
     usage: (usage) => `${start}"choices":[],"usage":${JSON.stringify(usageJson(usage))}}`,
     whole: (choices, usage) =>
@@ -96,7 +106,12 @@ function chunkStart({ id, createdSeconds, model }: AnswerHead, object: string): 
   return `{"id":${JSON.stringify(id)},"object":"${object}","created":${createdSeconds},"model":${JSON.stringify(model)},`
 }
 
-function wholeAnswer({ id, createdSeconds, model }: AnswerHead, object: string, choices: readonly object[], usage: Usage): string {
+function wholeAnswer(
+  { id, createdSeconds, model }: AnswerHead,
+  object: string,
+  choices: readonly object[],
+  usage: Usage,
+): string {
   return JSON.stringify({ id, object, created: createdSeconds, model, choices, usage: usageJson(usage) })
 }
 

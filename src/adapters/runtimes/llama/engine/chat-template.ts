@@ -22,11 +22,14 @@ export class ChatTemplate {
   readonly #template: Template
   readonly #tokens: TemplateTokens
   readonly #context: Context & { run?: () => void } = createContext({})
+  /** Runs in a row that were stopped. */
+  #timeouts = 0
 
   /** Throws `internal` where the template does not parse. */
   constructor(source: string, tokens: TemplateTokens) {
     this.#tokens = tokens
-    if (source.length > limit('templateCharacters')) throw new HeddleError('internal', 'the chat template of the model is too long')
+    if (source.length > limit('templateCharacters'))
+      throw new HeddleError('internal', 'the chat template of the model is too long')
     this.#template = this.#bounded(() => new Template(source), 'cannot be read')
   }
 
@@ -45,20 +48,30 @@ export class ChatTemplate {
         }),
       'refused these messages, for example a role or an order that it does not know',
     )
-    if (text.length > limit('promptCharacters')) throw new HeddleError('internal', 'the chat template of the model made too long a prompt')
+    if (text.length > limit('promptCharacters'))
+      throw new HeddleError('internal', 'the chat template of the model made too long a prompt')
     return text
   }
 
   /** Runs `work` under a watchdog that stops even an endless loop: V8 ends whatever runs below the script. */
   #bounded<T>(work: () => T, failure: string): T {
+    if (this.#timeouts >= limit('templateTimeouts')) throw tooSlow(undefined)
     let result: { readonly value: T } | undefined
     this.#context.run = () => {
       result = { value: work() }
     }
     try {
       RUN.runInContext(this.#context, { timeout: limit('templateRenderMs') })
+      this.#timeouts = 0
     } catch (cause) {
-      throw templateError(cause, failure)
+      const stopped = (cause as { code?: unknown } | null)?.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT'
+      this.#timeouts = stopped ? this.#timeouts + 1 : 0
+      if (stopped) throw tooSlow(cause)
+      // Its own words may quote the messages.
+      throw new HeddleError('invalid_request', `the chat template of the model ${failure}`, {
+        cause,
+        param: 'messages',
+      })
     } finally {
       delete this.#context.run
     }
@@ -67,10 +80,6 @@ export class ChatTemplate {
   }
 }
 
-function templateError(cause: unknown, failure: string): HeddleError {
-  if ((cause as { code?: unknown } | null)?.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') {
-    return new HeddleError('internal', `the chat template of the model took longer than ${limit('templateRenderMs')} ms`, { cause })
-  }
-  // Its own words may quote the messages.
-  return new HeddleError('invalid_request', `the chat template of the model ${failure}`, { cause, param: 'messages' })
+function tooSlow(cause: unknown): HeddleError {
+  return new HeddleError('internal', 'the chat template of the model takes too long', { cause })
 }

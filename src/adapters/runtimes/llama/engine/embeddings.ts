@@ -20,10 +20,14 @@ export async function answerEmbeddings(loaded: LoadedModel, body: Body, { respon
   const lengths = inputs.map((tokens) => {
     const length = context.calculateInputLength(tokens)
     if (length < contextTokens) return length
-    throw new HeddleError('context_length_exceeded', `This model's maximum context length is ${contextTokens} tokens. However, an input has ${length} tokens.`, {
-      param: 'input',
-      metadata: { promptTokens: length, contextTokens },
-    })
+    throw new HeddleError(
+      'context_length_exceeded',
+      `This model's maximum context length is ${contextTokens} tokens. However, an input has ${length} tokens.`,
+      {
+        param: 'input',
+        metadata: { promptTokens: length, contextTokens },
+      },
+    )
   })
   const data: object[] = []
   for (const [index, tokens] of inputs.entries()) {

@@ -55,14 +55,24 @@ export async function readBody(request: IncomingMessage): Promise<Body> {
   return json
 }
 
-export function sendJson(response: ServerResponse, status: number, json: string, headers: Readonly<Record<string, string>> = {}): void {
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(json), ...headers })
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  json: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(json),
+    ...headers,
+  })
   response.end(json)
 }
 
 export function sendError(response: ServerResponse, error: HeddleError): void {
   const { retryAfterMs } = error.details
-  const headers: Record<string, string> = retryAfterMs === undefined ? {} : { 'retry-after': String(Math.ceil(retryAfterMs / 1_000)) }
+  const headers: Record<string, string> =
+    retryAfterMs === undefined ? {} : { 'retry-after': String(Math.ceil(retryAfterMs / 1_000)) }
   sendJson(response, error.status, errorBody(error), headers)
 }
 
@@ -70,6 +80,12 @@ export function sendError(response: ServerResponse, error: HeddleError): void {
 export function errorBody({ code, message, details }: HeddleError): string {
   const { metadata } = details
   return JSON.stringify({
-    error: { message, type: ERROR_CODES[code].type, param: details.param ?? null, code, ...(metadata === undefined ? {} : { metadata }) },
+    error: {
+      message,
+      type: ERROR_CODES[code].type,
+      param: details.param ?? null,
+      code,
+      ...(metadata === undefined ? {} : { metadata }),
+    },
   })
 }

@@ -76,7 +76,8 @@ export async function generateChoice(
 }
 
 async function forgetFrom(sequence: LlamaContextSequence, index: number): Promise<void> {
-  if (sequence.nextTokenIndex > index) await sequence.eraseContextTokenRanges([{ start: index, end: sequence.nextTokenIndex }])
+  if (sequence.nextTokenIndex > index)
+    await sequence.eraseContextTokenRanges([{ start: index, end: sequence.nextTokenIndex }])
 }
 
 /** Evaluates all but the last step of the prompt, looking between steps whether the client is still there; returns that step. */
@@ -116,14 +117,17 @@ async function generateTokens(
 ): Promise<Omit<ChoiceEnd, 'cachedTokens'>> {
   const generated: Token[] = []
   const output = new ChoiceOutput(model, plan, sink)
-  const options = evaluateOptions(
-    { library, model },
-    plan.sampling,
-    { choice: plan.number, prompt: plan.prompt, generated, maxTokens, grammar: plan.grammar },
-  )
-  const steps: AsyncIterable<Step> = plan.logprobs === undefined
-    ? sequence.evaluateWithMetadata(last, {}, options)
-    : sequence.evaluateWithMetadata(last, { probabilities: true }, options)
+  const options = evaluateOptions({ library, model }, plan.sampling, {
+    choice: plan.number,
+    prompt: plan.prompt,
+    generated,
+    maxTokens,
+    grammar: plan.grammar,
+  })
+  const steps: AsyncIterable<Step> =
+    plan.logprobs === undefined
+      ? sequence.evaluateWithMetadata(last, {}, options)
+      : sequence.evaluateWithMetadata(last, { probabilities: true }, options)
   for await (const { token, probabilities } of steps) {
     signal.throwIfAborted()
     generated.push(token)
@@ -181,7 +185,8 @@ class ChoiceOutput {
   #show(text: string, all = false): Promise<void> | undefined {
     this.#shown += text.length
     let ready = 0
-    while (ready < this.#held.length && (all || (this.#held[ready]?.end ?? Number.MAX_SAFE_INTEGER) <= this.#shown)) ready += 1
+    while (ready < this.#held.length && (all || (this.#held[ready]?.end ?? Number.MAX_SAFE_INTEGER) <= this.#shown))
+      ready += 1
     const tokens = this.#held.splice(0, ready).map(({ token }) => token)
     return text === '' && tokens.length === 0 ? undefined : this.#sink.push(text, tokens)
   }

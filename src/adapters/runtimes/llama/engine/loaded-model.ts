@@ -61,10 +61,20 @@ export class LoadedModel implements AsyncDisposable {
     return this.#contextTokens
   }
 
+  /** Whether its hidden states are meant to be pooled; native code would abort if such a model were to write. */
+  get isEmbeddingModel(): boolean {
+    return this.model.fileInfo.architectureMetadata.pooling_type !== undefined
+  }
+
   generation(): Promise<Generation> {
+    if (this.isEmbeddingModel) {
+      return Promise.reject(new HeddleError('invalid_request', 'this model only makes embeddings', { param: 'model' }))
+    }
     this.#generation ??= this.#openGeneration().catch((cause: unknown) => {
       this.#generation = undefined
-      throw new HeddleError('runtime_unavailable', 'there is not enough memory for the context of this model', { cause })
+      throw new HeddleError('runtime_unavailable', 'there is not enough memory for the context of this model', {
+        cause,
+      })
     })
     return this.#generation
   }
@@ -82,7 +92,9 @@ export class LoadedModel implements AsyncDisposable {
     if (this.#chat === undefined) {
       const source = this.model.fileInfo.metadata.tokenizer.chat_template
       if (typeof source !== 'string' || source === '') {
-        throw new HeddleError('invalid_request', 'this model has no chat template; use /v1/completions', { param: 'model' })
+        throw new HeddleError('invalid_request', 'this model has no chat template; use /v1/completions', {
+          param: 'model',
+        })
       }
       const { bosString, eosString } = this.model.tokens
       this.#chat = {
@@ -101,7 +113,10 @@ export class LoadedModel implements AsyncDisposable {
       known ??
       this.library.llama.createGrammar({ grammar: text }).catch((cause: unknown) => {
         this.#grammars.delete(text)
-        throw new HeddleError('invalid_request', 'the JSON schema makes no usable grammar', { cause, param: 'response_format' })
+        throw new HeddleError('invalid_request', 'the JSON schema makes no usable grammar', {
+          cause,
+          param: 'response_format',
+        })
       })
     this.#grammars.set(text, grammar)
     const [oldest] = this.#grammars.keys()

@@ -1,5 +1,7 @@
 /** The engine process: owns the native code, serves OpenAI's API on a private socket, and ends with its parent. */
+import { rmSync } from 'node:fs'
 import { chmod } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { type EngineLibrary, openEngine } from './library.ts'
 import type { EngineConfig, FromEngine, ToEngine } from './messages.ts'
 import { ModelPool } from './model-pool.ts'
@@ -56,13 +58,20 @@ class FileChecks {
 function main(): void {
   const checks = new FileChecks()
   let pool: Promise<ModelPool> | undefined
-  process.on('disconnect', () => process.exit(0))
+  let socketPath: string | undefined
+  process.on('disconnect', () => {
+    // A node that was killed cannot remove the folder that it made for the socket.
+    if (socketPath !== undefined && process.platform !== 'win32')
+      rmSync(dirname(socketPath), { recursive: true, force: true })
+    process.exit(0)
+  })
   // Ctrl+C reaches the whole terminal group; the parent drains first and then ends this process.
   process.on('SIGINT', () => {})
   process.on('SIGHUP', () => {})
   process.on('message', (message: ToEngine) => {
     switch (message.type) {
       case 'configure':
+        socketPath = message.config.socketPath
         pool = start(message.config, checks)
         pool.catch(giveUp)
         return

@@ -37,7 +37,10 @@ export class ModelPool {
   #loads: Promise<unknown> = Promise.resolve()
   #onIdle: (() => void) | undefined
 
-  constructor(deps: ModelPoolDeps, { sequences, loadedModels }: { readonly sequences: number; readonly loadedModels: number }) {
+  constructor(
+    deps: ModelPoolDeps,
+    { sequences, loadedModels }: { readonly sequences: number; readonly loadedModels: number },
+  ) {
     this.#deps = deps
     this.#sequences = sequences
     this.#most = loadedModels
@@ -48,7 +51,10 @@ export class ModelPool {
     this.#entries = new Map(
       models.map((config) => {
         const known = before.get(config.id)
-        const same = known !== undefined && known.config.path === config.path && known.config.contextTokens === config.contextTokens
+        const same =
+          known !== undefined &&
+          known.config.path === config.path &&
+          known.config.contextTokens === config.contextTokens
         return [config.id, same ? known : { config, users: 0, retired: false, loading: undefined, loaded: undefined }]
       }),
     )
@@ -69,7 +75,8 @@ export class ModelPool {
 
   async lend(id: string, { signal }: { readonly signal: AbortSignal }): Promise<Lease> {
     const entry = this.#entries.get(id)
-    if (entry === undefined) throw new HeddleError('model_not_found', 'this runtime does not have that model', { param: 'model' })
+    if (entry === undefined)
+      throw new HeddleError('model_not_found', 'this runtime does not have that model', { param: 'model' })
     entry.users += 1
     let returned = false
     const giveBack = (): void => {
@@ -115,7 +122,11 @@ export class ModelPool {
       throw new HeddleError('runtime_unavailable', `the model cannot be loaded: ${problem}`)
     }
     try {
-      entry.loaded = await LoadedModel.open({ library: this.#deps.library, onContext: () => this.#report() }, config, this.#sequences)
+      entry.loaded = await LoadedModel.open(
+        { library: this.#deps.library, onContext: () => this.#report() },
+        config,
+        this.#sequences,
+      )
     } catch (cause) {
       const reason = 'the engine cannot load this file (unknown architecture, or too little memory)'
       this.#deps.onFailed(config.id, reason)
@@ -157,7 +168,9 @@ export class ModelPool {
 
   #report(): void {
     this.#deps.onLoaded(
-      [...this.#inMemory].flatMap(({ config, loaded }) => (loaded === undefined ? [] : [{ id: config.id, contextTokens: loaded.contextTokens }])),
+      [...this.#inMemory].flatMap(({ config, loaded }) =>
+        loaded === undefined ? [] : [{ id: config.id, contextTokens: loaded.contextTokens }],
+      ),
     )
   }
 }

@@ -1,6 +1,15 @@
 /** Turns the body of a chat or a completion into the choices to generate; everything wrong with it is said here. */
 import { HeddleError } from '../../../../core/errors.ts'
-import { type Body, flagField, integerField, isObject, objectField, textField, textsField, wrongField } from './fields.ts'
+import {
+  type Body,
+  flagField,
+  integerField,
+  isObject,
+  objectField,
+  textField,
+  textsField,
+  wrongField,
+} from './fields.ts'
 import { type ChoicePlan, checkLength } from './generate.ts'
 import { JSON_OBJECT_GRAMMAR, jsonSchemaGrammar } from './json-grammar.ts'
 import type { LoadedModel } from './loaded-model.ts'
@@ -33,14 +42,17 @@ export async function planChat(loaded: LoadedModel, body: Body, requestId: strin
   return await planned(loaded, body, {
     requestId,
     prompts: [prompt],
-    maxTokens: integerField(body, 'max_completion_tokens', 0, MAX_TOKENS) ?? integerField(body, 'max_tokens', 0, MAX_TOKENS),
+    maxTokens:
+      integerField(body, 'max_completion_tokens', 0, MAX_TOKENS) ?? integerField(body, 'max_tokens', 0, MAX_TOKENS),
     logprobs: wanted ? (top ?? 0) : undefined,
   })
 }
 
 export async function planCompletion(loaded: LoadedModel, body: Body, requestId: string): Promise<Plan> {
-  if (flagField(body, 'echo')) throw new HeddleError('unsupported_parameter', 'this runtime does not echo prompts', { param: 'echo' })
-  if ((textField(body, 'suffix') ?? '') !== '') throw new HeddleError('unsupported_parameter', 'this runtime does not fill in before a suffix', { param: 'suffix' })
+  if (flagField(body, 'echo'))
+    throw new HeddleError('unsupported_parameter', 'this runtime does not echo prompts', { param: 'echo' })
+  if ((textField(body, 'suffix') ?? '') !== '')
+    throw new HeddleError('unsupported_parameter', 'this runtime does not fill in before a suffix', { param: 'suffix' })
   const generation = await loaded.generation()
   const prompts = textsField(body, 'prompt', MAX_CHOICES).map((prompt) => completionPrompt(loaded.model, prompt))
   for (const prompt of prompts) checkLength(generation, prompt, 'prompt')
@@ -57,9 +69,14 @@ interface Parts extends Pick<ChoicePlan, 'maxTokens' | 'logprobs'> {
   readonly prompts: readonly ChoicePlan['prompt'][]
 }
 
-async function planned(loaded: LoadedModel, body: Body, { requestId, prompts, maxTokens, logprobs }: Parts): Promise<Plan> {
+async function planned(
+  loaded: LoadedModel,
+  body: Body,
+  { requestId, prompts, maxTokens, logprobs }: Parts,
+): Promise<Plan> {
   const perPrompt = integerField(body, 'n', 1, MAX_CHOICES) ?? 1
-  if (prompts.length * perPrompt > MAX_CHOICES) throw wrongField('n', `small enough that there are at most ${MAX_CHOICES} choices`)
+  if (prompts.length * perPrompt > MAX_CHOICES)
+    throw wrongField('n', `small enough that there are at most ${MAX_CHOICES} choices`)
   const sampling = samplingOf(body, requestId)
   const stops = stopsOf(body)
   const grammar = await grammarOf(loaded, body)

@@ -42,7 +42,8 @@ export function completionPrompt(model: LlamaModel, prompt: TextOrTokens): Token
 /** Token ids from a client, which native code would not check. */
 export function checkedTokens(model: LlamaModel, ids: readonly number[], param: string): Token[] {
   const size = vocabularySize(model)
-  if (ids.some((id) => id >= size)) throw wrongField(param, `tokens below ${size}, which is the size of the model's vocabulary`)
+  if (ids.some((id) => id >= size))
+    throw wrongField(param, `tokens below ${size}, which is the size of the model's vocabulary`)
   return [...ids] as Token[]
 }
 
@@ -100,14 +101,17 @@ function unusedCharacter(text: string): string {
 
 function messagesOf(body: Body): TemplateMessage[] {
   const { messages } = body
-  if (!Array.isArray(messages) || messages.length === 0) throw wrongField('messages', 'an array with at least one message')
+  if (!Array.isArray(messages) || messages.length === 0)
+    throw wrongField('messages', 'an array with at least one message')
   return messages.map((message: unknown, index) => messageOf(message, `messages[${index}]`))
 }
 
 function messageOf(message: unknown, path: string): TemplateMessage {
   if (!isObject(message) || typeof message.role !== 'string') throw wrongField(path, 'an object with a role')
   if (message.tool_calls !== undefined && message.tool_calls !== null) {
-    throw new HeddleError('unsupported_parameter', 'this runtime does not know tool calls', { param: `${path}.tool_calls` })
+    throw new HeddleError('unsupported_parameter', 'this runtime does not know tool calls', {
+      param: `${path}.tool_calls`,
+    })
   }
   const name = typeof message.name === 'string' ? message.name : undefined
   return {

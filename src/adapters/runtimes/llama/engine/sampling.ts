@@ -129,8 +129,7 @@ function tokenBiasOf(
   const result = library.TokenBias.for(model)
   for (const [id, logit] of bias) {
     const token = id as Token
-    if (id >= model.fileInsights.totalLayers * 0 + vocabularySize(model))
-      throw wrongField('logit_bias', 'an object of token ids that the model has')
+    if (id >= vocabularySize(model)) throw wrongField('logit_bias', 'an object of token ids that the model has')
     if (model.isEogToken(token)) {
       throw new HeddleError('unsupported_parameter', 'the engine cannot bias tokens that end an answer', {
         param: 'logit_bias',

@@ -28,7 +28,11 @@ export function engineServer({ pool }: { readonly pool: ModelPool }): Server {
   return server
 }
 
-async function serve({ pool }: { readonly pool: ModelPool }, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function serve(
+  { pool }: { readonly pool: ModelPool },
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const exchange = exchangeOf(request, response)
   try {
     const answer = ENDPOINTS.get(request.url?.split('?', 1)[0] ?? '')

@@ -1,0 +1,70 @@
+/** `heddle serve` as a process of its own, for tests that kill it, signal it or read what it prints. */
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { cliIn } from './cli-process.ts'
+import type { PostOptions } from './test-node.ts'
+import { waitUntil } from './wait-until.ts'
+
+export interface NodeProcess extends AsyncDisposable {
+  readonly child: ChildProcess
+  readonly url: string
+  /** A key for inference and reading. */
+  readonly key: string
+  readonly adminKey: string
+  /** Everything printed so far, on both streams. */
+  output(): string
+  post(path: string, body: unknown, options?: PostOptions): Promise<Response>
+  get(path: string, key?: string): Promise<Response>
+  /** Sends SIGTERM; resolves with the exit code. */
+  stop(): Promise<number | null>
+}
+
+const STARTS_WITHIN_MS = 30_000
+
+/** Starts a node in `home` and waits until it has said that it serves; rejects with its output where it ends before. */
+export async function startNodeProcess(home: string, env: NodeJS.ProcessEnv = {}): Promise<NodeProcess> {
+  const child = cliIn(home).start(['serve'], { HEDDLE_NAME: 'test-node', ...env })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null
+  const dispose = async (): Promise<void> => {
+    if (hasEnded()) return
+    const exited = once(child, 'exit')
+    child.kill('SIGKILL')
+    await exited
+  }
+  try {
+    await waitUntil(() => output.includes('Ctrl+C stops it.') || hasEnded(), 'the node to start', STARTS_WITHIN_MS)
+    if (hasEnded()) throw new Error(`the node ended with ${child.exitCode}: ${output}`)
+    const { url } = JSON.parse(await readFile(join(home, 'state/node.json'), 'utf8')) as { readonly url: string }
+    const key = (await readFile(join(home, 'data/keys/default.key'), 'utf8')).trim()
+    const adminKey = (await readFile(join(home, 'state/admin.key'), 'utf8')).trim()
+    return {
+      child,
+      url,
+      key,
+      adminKey,
+      output: () => output,
+      post: (path, body, { signal, headers } = {}) =>
+        fetch(url + path, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...headers },
+          body: typeof body === 'string' ? body : JSON.stringify(body),
+          ...(signal === undefined ? {} : { signal }),
+        }),
+      get: (path, as = key) => fetch(url + path, { headers: { authorization: `Bearer ${as}` } }),
+      async stop() {
+        const closed = once(child, 'close')
+        child.kill('SIGTERM')
+        const [code] = (await closed) as [number | null]
+        return code
+      },
+      [Symbol.asyncDispose]: dispose,
+    }
+  } catch (error) {
+    await dispose()
+    throw error
+  }
+}
