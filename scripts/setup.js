@@ -56,6 +56,8 @@ export function setup() {
       process.stderr.write('heddle: npm could not install the packages; the lines above say why\n')
       process.exit(1)
     }
+    // Anew, not over: in a copied checkout the old file may be the same one as in the original.
+    rmSync(stamp, { force: true })
     writeFileSync(stamp, wanted())
   } finally {
     rmSync(lock, { recursive: true, force: true })
