@@ -240,7 +240,8 @@ function configOf(
   }
 }
 
-const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.')
+/** Whether only this machine can reach what listens on `host`. */
+export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.')
 
 function warningsOf(values: SettingValues, env: Environment): readonly string[] {
   const warnings: string[] = []

@@ -6,7 +6,7 @@ import type { ModelLibrary } from '../models/library.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Runtime } from '../ports/runtime.ts'
 import type { LocalProvider } from '../provider/local-provider.ts'
-import type { Config } from './config.ts'
+import { type Config, isLoopback } from './config.ts'
 import type { Identity } from './open-identity.ts'
 
 export interface NodeStatusDeps {
@@ -162,7 +162,7 @@ export class NodeStatus {
         ),
       )
     }
-    if (!isLoopbackHost(config.http.listen.host)) {
+    if (!isLoopback(config.http.listen.host)) {
       health.push(
         item(
           'listens_widely',
@@ -182,8 +182,4 @@ export class NodeStatus {
 
 function item(code: string, severity: HealthItem['severity'], message: string, fix: string | null): HealthItem {
   return { code, severity, message, fix }
-}
-
-export function isLoopbackHost(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.')
 }

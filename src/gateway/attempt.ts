@@ -8,6 +8,7 @@ import { beginningOf } from '../core/openai/stream-beginning.ts'
 import { upstreamError } from '../core/openai/upstream-error.ts'
 import type { Candidate } from '../core/routing/candidate.ts'
 import type { GatewayDeps } from './deps.ts'
+import { decodeUtf8 } from './utf8.ts'
 import { parseWhole, type WholeAnswer } from './whole-answer.ts'
 
 /** A stream that has begun to say something, so that the client can be promised an answer. */
@@ -25,9 +26,6 @@ const ERROR_BODY_BYTES = 64 * 1024
 const HELD_BYTES = 64 * 1024
 const NOTHING = new Uint8Array(0)
 const GARBAGE: StreamFault = { kind: 'garbage' }
-
-export const decodeUtf8 = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
 
 /**
  * @throws HeddleError with `retry: next-candidate` where another candidate may do better; the client's own fault otherwise

@@ -1,5 +1,6 @@
 /** The request body as the provider gets it: the client's bytes, plus the wish to be told the usage of a stream. */
 import type { InferenceRequest } from '../core/openai/inference-request.ts'
+import { decodeUtf8 } from './utf8.ts'
 
 const OPEN_BRACE = 123
 const WISH = Buffer.from('"stream_options":{"include_usage":true},')
@@ -24,7 +25,7 @@ export function bodyForProvider(request: InferenceRequest, { isJudged }: Provide
 }
 
 function rewritten(body: Uint8Array, asks: boolean): Uint8Array {
-  const json = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')) as {
+  const json = JSON.parse(decodeUtf8(body)) as {
     stream_options?: object
   }
   if (!asks) return Buffer.from(JSON.stringify(json))

@@ -3,7 +3,6 @@ import { HeddleError, heddleErrorOf } from '../core/errors.ts'
 import type { InferenceRequest } from '../core/openai/inference-request.ts'
 import { parseInferenceRequest } from '../core/openai/parse-inference-request.ts'
 import { planRoute, refusalOf } from '../core/routing/plan-route.ts'
-import { decodeUtf8 } from './attempt.ts'
 import type { GatewayDeps } from './deps.ts'
 import { sendToFirst } from './failover.ts'
 import { startHeartbeat } from './heartbeat.ts'
@@ -12,6 +11,7 @@ import { refuse } from './refuse.ts'
 import { settle } from './settle.ts'
 import { RequestStory } from './story.ts'
 import { deliver } from './stream.ts'
+import { decodeUtf8 } from './utf8.ts'
 
 /**
  * Answers one inference request; never throws. Aborting `signal` (the client left) ends it everywhere.

@@ -1,11 +1,12 @@
 /** Carries an answer to the client as the bytes it came in, at the client's pace, and tells the truth when it breaks. */
 import { HeddleError } from '../core/errors.ts'
 import { limit } from '../core/limits.ts'
-import { type Answer, decodeUtf8, type StreamAnswer } from './attempt.ts'
+import type { Answer, StreamAnswer } from './attempt.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Reply } from './inbound.ts'
 import { streamHeaders, wholeHeaders } from './response-headers.ts'
 import type { RequestStory } from './story.ts'
+import { decodeUtf8 } from './utf8.ts'
 
 const DONE = Buffer.from('data: [DONE]\n\n')
 

@@ -2,6 +2,7 @@
 import { HeddleError } from '../core/errors.ts'
 import type { InferenceRequest } from '../core/openai/inference-request.ts'
 import { parseUsage, type Usage } from '../core/openai/usage.ts'
+import { decodeUtf8 } from './utf8.ts'
 
 export interface WholeAnswer {
   readonly kind: 'whole'
@@ -33,7 +34,7 @@ export function parseWhole(body: Uint8Array, request: InferenceRequest): WholeAn
 
 function parseObject(body: Uint8Array): Record<string, unknown> {
   try {
-    const json: unknown = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'))
+    const json: unknown = JSON.parse(decodeUtf8(body))
     if (typeof json === 'object' && json !== null) return json as Record<string, unknown>
   } catch (cause) {
     throw new HeddleError('upstream_failed', 'the runtime answered with something other than JSON', { cause })
