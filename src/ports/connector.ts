@@ -1,6 +1,6 @@
 /** How a request reaches a provider. Routing does not know which connector will carry it. */
 import type { MessageRequest, MessageResponse } from '../core/message.ts'
-import type { Candidate, ConnectorKind } from '../core/routing/candidate.ts'
+import type { ConnectorKind, RouteTarget } from '../core/routing/candidate.ts'
 
 export interface SendOptions {
   /** Aborting it ends the request at the provider and frees its slot. */
@@ -17,5 +17,5 @@ export interface SendOptions {
  */
 export interface Connector {
   readonly kind: ConnectorKind
-  send(candidate: Candidate, request: MessageRequest, options: SendOptions): Promise<MessageResponse>
+  send(target: RouteTarget, request: MessageRequest, options: SendOptions): Promise<MessageResponse>
 }

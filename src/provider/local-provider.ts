@@ -3,7 +3,7 @@
 import { HeddleError } from '../core/errors.ts'
 import type { NodeId, RuntimeId } from '../core/ids.ts'
 import type { MessageRequest, MessageResponse } from '../core/message.ts'
-import type { Candidate, ModelOffer, RuntimeState } from '../core/routing/candidate.ts'
+import type { Candidate, ModelOffer, RouteTarget, RuntimeState } from '../core/routing/candidate.ts'
 import type { Connector, SendOptions } from '../ports/connector.ts'
 import type { Directory } from '../ports/directory.ts'
 import type { Logger } from '../ports/logger.ts'
@@ -108,8 +108,8 @@ export class LocalProvider implements Directory, Connector, AsyncDisposable {
     return this.#candidates
   }
 
-  send(candidate: Candidate, request: MessageRequest, options: SendOptions): Promise<MessageResponse> {
-    const entry = this.#entries.get(candidate.runtime)
+  send(target: RouteTarget, request: MessageRequest, options: SendOptions): Promise<MessageResponse> {
+    const entry = this.#entries.get(target.runtime)
     if (entry === undefined) return Promise.reject(new HeddleError('runtime_unavailable', 'the runtime was removed'))
     return entry.runtime.send(request, options)
   }

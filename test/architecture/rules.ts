@@ -12,7 +12,7 @@ export interface Layer {
   readonly node: 'any' | readonly string[]
 }
 
-const SERVICES = ['gateway', 'provider', 'membership', 'accounts', 'models']
+const SERVICES = ['gateway', 'provider', 'membership', 'mesh', 'accounts', 'models']
 /** Hashing is a pure function of its input, so a service may call it; disk, network, clock and chance come through ports. */
 const PURE_NODE_MODULES = ['node:crypto']
 
@@ -64,17 +64,39 @@ export const EXCEPTIONS: readonly { readonly from: RegExp; readonly to: RegExp; 
 /** Where each package belongs: folders or files of `src`. Tests, benchmarks and scripts may use any declared package. */
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@bomb.sh/tab': ['src/cli'],
+  '@chainsafe/libp2p-quic': ['src/adapters/libp2p'],
+  '@libp2p/autonat': ['src/adapters/libp2p'],
+  '@libp2p/circuit-relay-v2': ['src/adapters/libp2p'],
+  '@libp2p/crypto': ['src/adapters/libp2p'],
+  '@libp2p/dcutr': ['src/adapters/libp2p'],
+  '@libp2p/gossipsub': ['src/adapters/libp2p'],
+  '@libp2p/identify': ['src/adapters/libp2p'],
+  '@libp2p/interface': ['src/adapters/libp2p'],
+  '@libp2p/kad-dht': ['src/adapters/libp2p'],
+  '@libp2p/mdns': ['src/adapters/libp2p'],
+  '@libp2p/noise': ['src/adapters/libp2p'],
+  '@libp2p/peer-id': ['src/adapters/libp2p'],
+  '@libp2p/ping': ['src/adapters/libp2p'],
+  '@libp2p/pnet': ['src/adapters/libp2p'],
+  '@libp2p/tcp': ['src/adapters/libp2p'],
+  '@libp2p/tls': ['src/adapters/libp2p'],
+  '@libp2p/upnp-nat': ['src/adapters/libp2p'],
+  '@libp2p/websockets': ['src/adapters/libp2p'],
+  '@libp2p/yamux': ['src/adapters/libp2p'],
+  '@multiformats/multiaddr': ['src/adapters/libp2p'],
   '@fastify/swagger': ['src/http'],
   '@huggingface/jinja': ['src/adapters/runtimes/llama'],
   '@prometheus-io/client': ['src/adapters', 'src/http'],
   '@scalar/fastify-api-reference': ['src/http'],
   cborg: ['src/core', 'src/adapters'],
   commander: ['src/cli'],
+  'datastore-core': ['src/adapters/libp2p'],
   'env-paths': ['src/compose'],
   'eventsource-parser': ['src/adapters', 'src/cli'],
   fastify: ['src/http'],
   'fastify-type-provider-zod': ['src/http'],
   kysely: ['src/adapters/sql'],
+  libp2p: ['src/adapters/libp2p'],
   'node-llama-cpp': ['src/adapters/runtimes/llama'],
   pino: ['src/adapters', 'src/compose'],
   'pino-pretty': ['src/adapters', 'src/compose', 'src/cli'],

@@ -38,12 +38,17 @@ export type RuntimeState = 'starting' | 'ready' | 'unhealthy' | 'stopped'
 
 export type ConnectorKind = 'local' | 'direct' | 'mesh' | 'relay'
 
-/** One way to serve one model. */
-export interface Candidate {
+/** Where a connector takes a request. */
+export interface RouteTarget {
   readonly node: NodeId
-  readonly nodeName: string
   readonly connector: ConnectorKind
+  /** Of another node: the name that its record gives it. */
   readonly runtime: RuntimeId
+}
+
+/** One way to serve one model. */
+export interface Candidate extends RouteTarget {
+  readonly nodeName: string
   readonly offer: ModelOffer
   readonly state: RuntimeState
   /** Why it is not ready; empty when it is. */
