@@ -129,19 +129,32 @@ describe('loadConfig', () => {
       [{ HEDDLE_DATABASE_URL: url }, /database\.url needs PostgreSQL, which is not supported yet/],
       [{ HEDDLE_REDIS_URL: 'redis://:hunter2@r' }, /redis\.url needs Redis/],
       [{ HEDDLE_WORKERS: '4' }, /workers needs more than one worker process/],
-      [{ HEDDLE_MODE: 'node' }, /mode needs the mesh/],
-      [{ HEDDLE_BOOTSTRAP: 'https://gw.example' }, /bootstrap needs the mesh/],
-      [{ HEDDLE_MESH_LISTEN: '0.0.0.0:11441' }, /mesh\.listen needs the mesh/],
     ]
     for (const [env, message] of cases) {
       const error = refusal({ env })
       assert.match(error.message, message)
       assert.doesNotMatch(error.message, /hunter2/)
     }
-    assert.equal(
-      load({ env: { HEDDLE_WORKERS: '1', HEDDLE_MESH_LISTEN: '127.0.0.1:11441', HEDDLE_MODE: 'standalone' } }).mode,
-      'standalone',
-    )
+    assert.equal(load({ env: { HEDDLE_WORKERS: '1' } }).mode, 'local')
+  })
+
+  it('lets the mode decide where the mesh listens and whom it asks first, unless that is said', () => {
+    const local = load({ env: {} }).mesh
+    assert.deepEqual(local.listen, { host: '127.0.0.1', port: 11_441 })
+    assert.deepEqual(local.bootstrap, ['/ip4/127.0.0.1/tcp/11441'])
+    assert.ok(!local.lan && local.mayMove && !local.relay)
+    const node = load({ env: { HEDDLE_MODE: 'node', HEDDLE_MESH_PUBLIC_ADDR: '/ip4/192.0.2.7/tcp/11441' } }).mesh
+    assert.deepEqual(node.listen, { host: '0.0.0.0', port: 11_441 })
+    assert.deepEqual(node.bootstrap, [])
+    assert.ok(node.lan && node.relay)
+    const told = load({
+      env: { HEDDLE_MESH_LISTEN: '[::1]:7', HEDDLE_BOOTSTRAP: 'https://gw.example/v1/dnt/bootstraps' },
+    })
+    assert.deepEqual(told.mesh.listen, { host: '::1', port: 7 })
+    assert.equal(told.mesh.mayMove, false)
+    assert.deepEqual(told.mesh.bootstrap, ['https://gw.example/v1/dnt/bootstraps'])
+    assert.match(refusal({ env: { HEDDLE_BOOTSTRAP: '192.0.2.7:11441' } }).message, /bootstrap: expected a multiaddr/)
+    assert.match(refusal({ env: { HEDDLE_MESH_LISTEN: 'x' } }).message, /mesh\.listen: expected host:port/)
   })
 
   it('reads lists, sizes and durations from text', () => {

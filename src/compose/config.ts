@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { HeddleError } from '../core/errors.ts'
 import type { ConfigFile } from './config-file.ts'
 import { readConfigFile } from './config-file.ts'
+import { type MeshConfig, meshOf } from './config-mesh.ts'
 import type { ListenAddress } from './config-values.ts'
 import { valueOfText } from './config-values.ts'
 import { nearWord } from './near-word.ts'
@@ -19,7 +20,12 @@ export interface Config {
   readonly name: string
   readonly region: string | undefined
   readonly tags: readonly string[]
-  readonly mode: 'standalone' | 'local'
+  readonly mode: 'standalone' | 'local' | 'node'
+  readonly mesh: MeshConfig
+  /** Which nodes a request for a service may go to. */
+  readonly servicesMatch: 'exact' | 'wildcard' | 'any'
+  /** Where events of the OCF dialect go (`AXIOM_TOKEN`, `AXIOM_DATASET`); undefined where either is missing. */
+  readonly axiom: { readonly token: string; readonly dataset: string } | undefined
   /** `auto`, `none` or runtime specs as in `HEDDLE_RUNTIMES`. */
   readonly runtimes: 'auto' | readonly string[]
   /** Where Ollama's own clients look for it (`OLLAMA_HOST`), as it was written; undefined where nobody says. */
@@ -152,11 +158,10 @@ function effectiveSetting(
 /** A setting that nothing acts on yet is refused, not ignored. */
 function assertActs({ key, value, origin }: EffectiveSetting): void {
   const { inert, initial } = SETTINGS[key]
-  const subject = key === 'mode' && value === 'node' ? 'the mesh' : inert
-  if (subject === undefined || JSON.stringify(value) === JSON.stringify(initial)) return
+  if (inert === undefined || JSON.stringify(value) === JSON.stringify(initial)) return
   throw new HeddleError(
     'config_invalid',
-    `${placeText(origin)}${key} needs ${subject}, which is not supported yet in this version`,
+    `${placeText(origin)}${key} needs ${inert}, which is not supported yet in this version`,
     { param: key, fix: `leave ${key} out` },
   )
 }
@@ -217,7 +222,13 @@ function configOf(
     name: values.name || hostname() || 'node',
     region: values.region || undefined,
     tags: values.tags,
-    mode: values.mode === 'standalone' ? 'standalone' : 'local',
+    mode: values.mode,
+    mesh: meshOf(values),
+    servicesMatch: values['services.match'],
+    axiom:
+      env['AXIOM_TOKEN'] && env['AXIOM_DATASET']
+        ? { token: env['AXIOM_TOKEN'], dataset: env['AXIOM_DATASET'] }
+        : undefined,
     runtimes: runtimes.length === 0 || runtimes[0] === 'auto' ? 'auto' : runtimes.filter((spec) => spec !== 'none'),
     ollamaHost: env['OLLAMA_HOST'] || undefined,
     drainTimeoutMs: values.drain_timeout,

@@ -32,6 +32,8 @@ const TAG = /^[A-Za-z0-9][A-Za-z0-9._:=-]{0,62}$/
 const RUNTIME = /^(auto|none|llama|ollama(:\S+)?|openai:https?:\/\/\S+|script:\S+)$/
 const ORIGIN = /^(\*|[a-z][a-z0-9+.-]*:\/\/\S+)$/
 const HOST = /^[A-Za-z0-9.:[\]_-]+$/
+const MULTIADDR = /^(\/[a-z0-9-]+\/[^\s/]+)(\/[^\s/]+)*$/
+const BOOTSTRAP = /^((\/[a-z0-9-]+\/[^\s/]+)(\/[^\s/]+)*|https?:\/\/\S+)$/
 const ANY = /^[^\0]*$/
 
 const oneOf = <const T extends readonly string[]>(...values: T) =>
@@ -45,14 +47,22 @@ export const SETTINGS_SCHEMA = z.strictObject({
   region: textSchema(LABEL, 'lower-case words joined by dashes, e.g. north-america'),
   tags: listSchema(TAG, 'a label such as gpu or room=attic'),
   mode: oneOf('standalone', 'local', 'node'),
-  bootstrap: listSchema(ANY, 'an address'),
+  bootstrap: listSchema(BOOTSTRAP, 'a multiaddr such as /ip4/192.0.2.7/tcp/11441, or an http:// or https:// address'),
   runtimes: listSchema(RUNTIME, 'auto, none, llama, ollama[:url], openai:<url> or script:<model>'),
   drain_timeout: durationSchema,
   workers: integerSchema(1, 1_024),
   'http.listen': listenSchema,
   'http.hosts': listSchema(HOST, 'a host name'),
   'http.metrics_public': booleanSchema,
-  'mesh.listen': listenSchema,
+  'mesh.listen': z.union([z.literal('').transform(() => undefined), listenSchema], {
+    error: 'expected host:port such as 127.0.0.1:11441',
+  }),
+  'mesh.public_addr': listSchema(MULTIADDR, 'a multiaddr such as /ip4/192.0.2.7/tcp/11441'),
+  'mesh.relay': oneOf('auto', 'on', 'off'),
+  'mesh.lan': booleanSchema,
+  'mesh.quic': booleanSchema,
+  'mesh.max_connections': integerSchema(4, 10_000),
+  'services.match': oneOf('exact', 'wildcard', 'any'),
   'auth.required': booleanSchema,
   'cors.origins': listSchema(ORIGIN, 'an origin such as https://app.example or *'),
   'models.dir': textSchema(ANY, 'a folder'),

@@ -50,15 +50,16 @@ const info = {
     env: 'HEDDLE_MODE',
     flag: '--mode',
     initial: 'local',
-    description: 'standalone or local; node needs the mesh, which this version does not have',
+    description:
+      'standalone: no mesh; local: nodes on this machine; node: the network that the LAN and bootstrap lead to',
   },
   bootstrap: {
     kind: 'list',
     env: 'HEDDLE_BOOTSTRAP',
     flag: '--bootstrap',
     initial: [],
-    description: 'first peers: multiaddrs or one HTTP endpoint',
-    inert: 'the mesh',
+    description:
+      'first peers: multiaddrs, or one HTTP endpoint that lists them; in mode local: this machine’s other node',
   },
   runtimes: {
     kind: 'list',
@@ -108,9 +109,52 @@ const info = {
     kind: 'listen',
     env: 'HEDDLE_MESH_LISTEN',
     flag: '--mesh-listen',
-    initial: '127.0.0.1:11441',
-    description: 'address of the mesh',
-    inert: 'the mesh',
+    initial: '',
+    description:
+      'address of the mesh: TCP, and UDP for QUIC; empty: 127.0.0.1:11441 in mode local, 0.0.0.0:11441 in mode node',
+  },
+  'mesh.public_addr': {
+    kind: 'list',
+    env: 'HEDDLE_MESH_PUBLIC_ADDR',
+    flag: '--public-addr',
+    initial: [],
+    description: 'multiaddrs under which everybody reaches this node; it then is a bootstrap',
+  },
+  'mesh.relay': {
+    kind: 'text',
+    env: 'HEDDLE_MESH_RELAY',
+    flag: '--mesh-relay',
+    initial: 'auto',
+    description:
+      'whether members that nobody can dial are reached through this node: on, off, or auto: with public_addr',
+  },
+  'mesh.lan': {
+    kind: 'boolean',
+    env: 'HEDDLE_MESH_LAN',
+    flag: '--mesh-lan',
+    initial: true,
+    description: 'whether nodes of the same LAN find each other by mDNS; never in mode local',
+  },
+  'mesh.quic': {
+    kind: 'boolean',
+    env: 'HEDDLE_MESH_QUIC',
+    flag: '--mesh-quic',
+    initial: true,
+    description: 'whether the mesh speaks QUIC too, where its native part is installed',
+  },
+  'mesh.max_connections': {
+    kind: 'integer',
+    env: 'HEDDLE_MESH_MAX_CONNECTIONS',
+    flag: '--mesh-max-connections',
+    initial: 128,
+    description: 'connections of the mesh at once; what they may hold at most has to fit into half of the memory',
+  },
+  'services.match': {
+    kind: 'text',
+    env: 'HEDDLE_SERVICES_MATCH',
+    flag: '--services-match',
+    initial: 'exact',
+    description: 'which nodes a request for a service may go to: exact groups, then wildcard (key=*), then any',
   },
   'auth.required': {
     kind: 'boolean',

@@ -34,6 +34,7 @@ export async function startTestNode(env: Readonly<Record<string, string>> = {}):
       HEDDLE_RUNTIMES: 'script:demo',
       HEDDLE_LOG_LEVEL: 'error',
       HEDDLE_NAME: 'test-node',
+      HEDDLE_MODE: 'standalone',
       ...env,
     },
   })
