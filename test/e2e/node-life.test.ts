@@ -28,7 +28,9 @@ async function homeOf(t: TestContext): Promise<string> {
 /** What starting a node in this process fails with. */
 async function refusalOf(env: Readonly<Record<string, string>>): Promise<HeddleError> {
   try {
-    const config = loadConfig({ env: { HEDDLE_HTTP_LISTEN: '127.0.0.1:0', HEDDLE_RUNTIMES: 'script:x', ...env } })
+    const config = loadConfig({
+      env: { HEDDLE_HTTP_LISTEN: '127.0.0.1:0', HEDDLE_RUNTIMES: 'script:x', HEDDLE_MODE: 'standalone', ...env },
+    })
     const node = await startNode(config, { signal: new AbortController().signal })
     await node[Symbol.asyncDispose]()
   } catch (error) {

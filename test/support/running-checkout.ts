@@ -30,6 +30,8 @@ export function cleanEnv(home: string): NodeJS.ProcessEnv {
     PATH: path.join(delimiter),
     HEDDLE_HOME: home,
     HOME: home,
+    // Nodes of different tests on one machine would find each other otherwise.
+    HEDDLE_MODE: 'standalone',
     npm_config_cache: join(home, 'npm'),
   }
 }
