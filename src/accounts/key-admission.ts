@@ -1,6 +1,7 @@
 /** Admits requests by API key: who asks, whether they may, and how often. */
 import { HeddleError } from '../core/errors.ts'
 import { type UnixMs, unreachable } from '../core/ids.ts'
+import { DEFAULT_PROMPT_TRUST } from '../core/routing/prompt-trust.ts'
 import type { Admission, Admitted, Caller } from '../ports/admission.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { ApiKey, Scope } from '../ports/key-store.ts'
@@ -43,6 +44,7 @@ export class KeyAdmission implements Admission {
       scopes: anonymousScopes,
       allowsModel: () => true,
       limitsModels: false,
+      promptTrust: DEFAULT_PROMPT_TRUST,
       headers: NO_HEADERS,
       charge: () => {},
     }
@@ -125,6 +127,7 @@ function admittedOf(key: ApiKey, headers: readonly string[], charge: (tokens: nu
     scopes: key.scopes,
     allowsModel: (model) => allowsModel(key, model),
     limitsModels: key.models.length > 0,
+    promptTrust: DEFAULT_PROMPT_TRUST,
     headers,
     charge,
   }

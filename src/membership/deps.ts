@@ -2,6 +2,7 @@
 import type { SignatureScheme, SigningKey } from '../core/identity/signed-value.ts'
 import type { NetworkId, NodeId, UnixMs } from '../core/ids.ts'
 import type { NodeDescription, NodeRecord } from '../core/registry/node-record.ts'
+import type { PromptTrust } from '../core/routing/prompt-trust.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Connections, PeerExchange, PubSub } from '../ports/gossip.ts'
 import type { IdSource } from '../ports/id-source.ts'
@@ -29,6 +30,8 @@ export interface MembershipDeps {
   readonly store: SnapshotStore
   /** Why a node's certificate, a revocation or the network's policy speaks against it, for people. */
   readonly objectionTo: (record: NodeRecord, now: UnixMs) => string | undefined
+  /** The narrowest scope of prompts that the node of an admitted record may read: `self` for devices of our own account. */
+  readonly trustOf: (record: NodeRecord) => PromptTrust
   /** Asks a peer for a sign of life; rejects where there is none. */
   readonly probe: (peer: NodeId, options: { readonly signal: AbortSignal }) => Promise<void>
 }

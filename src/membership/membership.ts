@@ -59,12 +59,12 @@ export class Membership implements AsyncDisposable {
   #savedVersion = -1
 
   constructor(deps: MembershipDeps, { bootstrap, quotas }: MembershipOptions) {
-    const { clock, gossip, key, network, objectionTo, scheme } = deps
+    const { clock, gossip, key, network, objectionTo, scheme, trustOf } = deps
     this.#deps = deps
     this.self = peerIdOf(key.publicKey)
     this.registry = new Registry({ scheme, network, self: this.self, objectionTo, ...(quotas && { quotas }) })
     this.liveness = new Liveness(deps)
-    this.directory = new MeshDirectory({ registry: this.registry, liveness: this.liveness })
+    this.directory = new MeshDirectory({ registry: this.registry, liveness: this.liveness, trustOf })
     this.#publisher = new Publisher(deps, this.registry)
     this.#connecting = new Connecting(deps, this.registry, bootstrap)
     const onOutcome = (outcome: Outcome): void => this.#onOutcome(outcome)

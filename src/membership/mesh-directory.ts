@@ -1,17 +1,26 @@
 /** The models of other nodes as routing sees them. */
 import { asRuntimeId, type NodeId } from '../core/ids.ts'
-import type { NodeService } from '../core/registry/node-record.ts'
+import type { NodeRecord, NodeService } from '../core/registry/node-record.ts'
 import type { Registry } from '../core/registry/registry.ts'
 import type { RegistryEntry } from '../core/registry/registry-table.ts'
 import type { Candidate, ModelOffer } from '../core/routing/candidate.ts'
+import type { PromptTrust } from '../core/routing/prompt-trust.ts'
 import type { Directory } from '../ports/directory.ts'
 import type { Liveness } from './liveness.ts'
 
 const SERVICE = 'llm'
 
+export interface MeshDirectoryDeps {
+  readonly registry: Registry
+  readonly liveness: Liveness
+  /** The narrowest scope of prompts that the node of an admitted record may read. */
+  readonly trustOf: (record: NodeRecord) => PromptTrust
+}
+
 export class MeshDirectory implements Directory {
   readonly #registry: Registry
   readonly #liveness: Liveness
+  readonly #trustOf: MeshDirectoryDeps['trustOf']
   /** Requests that we sent and that have not ended, by node and runtime: a load beat may be ten seconds old. */
   readonly #dispatched = new Map<string, number>()
 
@@ -20,9 +29,10 @@ export class MeshDirectory implements Directory {
   #all: readonly Candidate[] | undefined
   #madeFor = -1
 
-  constructor({ registry, liveness }: { readonly registry: Registry; readonly liveness: Liveness }) {
+  constructor({ registry, liveness, trustOf }: MeshDirectoryDeps) {
     this.#registry = registry
     this.#liveness = liveness
+    this.#trustOf = trustOf
   }
 
   /** Both numbers only grow, so equal sums mean that neither changed. */
@@ -66,6 +76,8 @@ export class MeshDirectory implements Directory {
       if (service.name !== SERVICE) return []
       const { state, reason } = this.#stateOf(entry, service)
       const inFlight = (): number => this.#inFlight(record.peer, service.runtime, index)
+      const rttMs = (): number | undefined => this.#liveness.view(record.peer).rttMs
+      const trust = this.#trustOf(record)
       return service.offers.filter(isWanted).map((offer) => ({
         node: record.peer,
         nodeName: record.name,
@@ -78,6 +90,10 @@ export class MeshDirectory implements Directory {
           return inFlight()
         },
         capacity: service.capacity,
+        trust,
+        get rttMs() {
+          return rttMs()
+        },
       }))
     })
   }

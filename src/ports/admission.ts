@@ -1,5 +1,6 @@
 /** Who may ask for what: keys, scopes and rates, as the gateway needs them. */
 import type { KeyId } from '../core/ids.ts'
+import type { PromptTrust } from '../core/routing/prompt-trust.ts'
 import type { Scope } from './key-store.ts'
 
 /** What a request says of itself before its body is read. */
@@ -17,6 +18,8 @@ export interface Admitted {
   allowsModel(model: string): boolean
   /** Whether there is a model that it does not allow. */
   readonly limitsModels: boolean
+  /** How far the prompts of this caller may travel. */
+  readonly promptTrust: PromptTrust
   /** `x-ratelimit-*` headers, name and value in turn; empty for a key without limits. */
   readonly headers: readonly string[]
   /** To be called once with the tokens of the answer, input and output together. */

@@ -25,6 +25,8 @@ export interface NodeName {
 /** One model of one runtime here; its load is read when asked for. */
 export class LocalCandidate implements Candidate {
   readonly connector = 'local'
+  readonly trust = 'self'
+  readonly rttMs = 0
   readonly node: NodeId
   readonly nodeName: string
   readonly runtime: RuntimeId

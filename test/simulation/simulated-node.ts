@@ -123,6 +123,7 @@ export class SimulatedNode {
       gossip,
       store: this.#store,
       objectionTo: () => undefined,
+      trustOf: () => 'network',
       probe: async (peer, options) => {
         await gossip.connect(`/memory/${peer}`, options)
         const hello = {

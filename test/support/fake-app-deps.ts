@@ -52,6 +52,7 @@ export const fakeAdmission: Admission = {
       scopes,
       allowsModel: (model) => name !== 'limited' || model.startsWith('org/'),
       limitsModels: name === 'limited',
+      promptTrust: 'network',
       headers: name === 'limited' ? ['x-ratelimit-limit-requests', '60'] : [],
       charge: () => undefined,
     }
@@ -202,6 +203,7 @@ export function catalogueOf(ids: readonly string[]): Catalogue {
       reason: '',
       inFlight: 0,
       capacity: 4,
+      trust: 'self',
     }),
   )
   return new Catalogue({

@@ -1,5 +1,6 @@
 /** What may serve a request: one model offered by one runtime of one node, and the state it is in. */
 import type { NodeId, RuntimeId } from '../ids.ts'
+import type { PromptTrust } from './prompt-trust.ts'
 
 /** The inference endpoints of the `llm` service. */
 export type Endpoint = 'chat' | 'completions' | 'embeddings'
@@ -57,4 +58,8 @@ export interface Candidate extends RouteTarget {
   readonly inFlight: number
   /** Requests that it works on at once; more wait inside it. */
   readonly capacity: number
+  /** The narrowest scope of prompts that its node may read. */
+  readonly trust: PromptTrust
+  /** To the node and back, as last measured; undefined where it was not. */
+  readonly rttMs?: number | undefined
 }
