@@ -16,6 +16,7 @@ const WANTED: NewApiKey = {
   models: [],
   requestsPerMinute: undefined,
   tokensPerMinute: undefined,
+  promptTrust: 'network',
   expiresAt: undefined,
 }
 

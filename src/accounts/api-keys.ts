@@ -1,5 +1,6 @@
 /** Makes, checks and revokes API keys. A secret is shown once, when its key is made; only its SHA-256 is kept. */
 import type { KeyId, UnixMs } from '../core/ids.ts'
+import { DEFAULT_PROMPT_TRUST } from '../core/routing/prompt-trust.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { IdSource } from '../ports/id-source.ts'
 import type { ApiKey, KeyStore } from '../ports/key-store.ts'
@@ -24,7 +25,7 @@ const REVOKED: Verdict = { kind: 'revoked' }
 /** What the maker of a key chooses. */
 export type NewApiKey = Pick<
   ApiKey,
-  'name' | 'scopes' | 'models' | 'requestsPerMinute' | 'tokensPerMinute' | 'expiresAt'
+  'name' | 'scopes' | 'models' | 'requestsPerMinute' | 'tokensPerMinute' | 'promptTrust' | 'expiresAt'
 >
 
 export interface MadeKey {
@@ -69,6 +70,7 @@ export class ApiKeys {
       models: [...wanted.models],
       requestsPerMinute: wanted.requestsPerMinute,
       tokensPerMinute: wanted.tokensPerMinute,
+      promptTrust: wanted.promptTrust,
       createdAt: this.#clock.now(),
       expiresAt: wanted.expiresAt,
       revokedAt: undefined,
@@ -111,6 +113,7 @@ export class ApiKeys {
       models: [],
       requestsPerMinute: undefined,
       tokensPerMinute: undefined,
+      promptTrust: DEFAULT_PROMPT_TRUST,
       expiresAt: undefined,
     })
   }

@@ -47,6 +47,7 @@ const ALL: NewApiKey = {
   models: [],
   requestsPerMinute: undefined,
   tokensPerMinute: undefined,
+  promptTrust: 'network',
   expiresAt: undefined,
 }
 

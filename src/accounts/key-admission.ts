@@ -127,7 +127,7 @@ function admittedOf(key: ApiKey, headers: readonly string[], charge: (tokens: nu
     scopes: key.scopes,
     allowsModel: (model) => allowsModel(key, model),
     limitsModels: key.models.length > 0,
-    promptTrust: DEFAULT_PROMPT_TRUST,
+    promptTrust: key.promptTrust,
     headers,
     charge,
   }

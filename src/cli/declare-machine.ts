@@ -81,6 +81,7 @@ function declareKeys(program: Command, act: Act): void {
     .option('--models <list>', 'only these models; a trailing * stands for any text')
     .option('--rpm <number>', 'requests a minute')
     .option('--tpm <number>', 'tokens a minute')
+    .option('--prompt-trust <who>', 'who may read its prompts: self, network or any', 'network')
     .option('--expires <time>', 'how long it lives, e.g. 12h, 30d')
     .action(
       act(async (context, name: string, options: KeysCreateOptions) =>

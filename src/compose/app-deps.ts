@@ -62,13 +62,14 @@ export function appDepsOf(parts: AppParts): AppDeps {
 function keyAdminOf({ keys, clock }: Pick<AppParts, 'keys' | 'clock'>): KeyAdmin {
   return {
     list: () => keys.list(),
-    create: ({ name, scopes, models, rpm, tpm, expiresInMs }) =>
+    create: ({ name, scopes, models, rpm, tpm, promptTrust, expiresInMs }) =>
       keys.create({
         name,
         scopes,
         models,
         requestsPerMinute: rpm,
         tokensPerMinute: tpm,
+        promptTrust,
         expiresAt: expiresInMs === undefined ? undefined : asUnixMs(clock.now() + expiresInMs),
       }),
     revoke: (id) => keys.revoke(id),

@@ -2,6 +2,7 @@
 
 import type { ApiKeys } from '../accounts/api-keys.ts'
 import { readSecretFile, writeSecretFile } from '../adapters/system/secret-file.ts'
+import { DEFAULT_PROMPT_TRUST } from '../core/routing/prompt-trust.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Scope } from '../ports/key-store.ts'
 import type { Paths } from './paths.ts'
@@ -33,6 +34,7 @@ async function ensureKeyFile(
     models: [],
     requestsPerMinute: undefined,
     tokensPerMinute: undefined,
+    promptTrust: DEFAULT_PROMPT_TRUST,
     expiresAt: undefined,
   })
   await writeSecretFile(path, secret)

@@ -1,5 +1,6 @@
 /** API keys at rest. Only a SHA-256 of the secret is kept. */
 import type { KeyId, UnixMs } from '../core/ids.ts'
+import type { PromptTrust } from '../core/routing/prompt-trust.ts'
 
 export type Scope = 'inference' | 'read' | 'admin'
 
@@ -17,6 +18,8 @@ export interface ApiKey {
   readonly requestsPerMinute: number | undefined
   /** Tokens a minute, input and output together. */
   readonly tokensPerMinute: number | undefined
+  /** How far prompts that come with this key may travel. */
+  readonly promptTrust: PromptTrust
   readonly createdAt: UnixMs
   readonly expiresAt: UnixMs | undefined
   readonly revokedAt: UnixMs | undefined

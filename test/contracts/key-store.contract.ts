@@ -16,6 +16,7 @@ export function sampleKey(name: string, changes: Partial<ApiKey> = {}): ApiKey {
     models: ['qwen3:8b', 'org/*'],
     requestsPerMinute: 60,
     tokensPerMinute: 100_000,
+    promptTrust: 'self',
     createdAt: asUnixMs(1_767_225_600_000),
     expiresAt: asUnixMs(1_767_312_000_000),
     revokedAt: undefined,

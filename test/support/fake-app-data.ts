@@ -63,6 +63,7 @@ export const KEY: ApiKey = {
   models: [],
   requestsPerMinute: 60,
   tokensPerMinute: undefined,
+  promptTrust: 'network',
   createdAt: asUnixMs(Date.UTC(2026, 0, 1)),
   expiresAt: undefined,
   revokedAt: undefined,

@@ -13,6 +13,7 @@ import type { StateSchema } from './schema.ts'
 /** SHA-256 of each migration's source. A released migration is never edited: a new one is added. */
 const CHECKSUMS: Readonly<Record<string, string>> = {
   '0001-first': 'dadb2a6073e2c2fd16e99d3de1d443cf4df07bb770e0a7e37592ddbf6724bee0',
+  '0002-prompt-trust': '02b0ffed60caaad88a8f69206538762b0231da58896286a6b8011109953c9d13',
 }
 
 function memoryDatabase() {
@@ -43,7 +44,7 @@ describe('migrate', () => {
         throw new Error('no further')
       },
     }
-    await assert.rejects(migrate(memory.db, { ...MIGRATIONS, '0002-failing': failing }), /no further/)
+    await assert.rejects(migrate(memory.db, { ...MIGRATIONS, '9999-failing': failing }), /no further/)
     assert(!memory.tables().includes('half'))
     await migrate(memory.db)
   })

@@ -3,11 +3,13 @@ import type { Kysely } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import { HeddleError } from '../../core/errors.ts'
 import { first } from './migrations/0001-first.ts'
+import { promptTrust } from './migrations/0002-prompt-trust.ts'
 import type { StateSchema } from './schema.ts'
 
 /** By number; one that was released never changes (a test holds their checksums): add another one instead. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-first': first,
+  '0002-prompt-trust': promptTrust,
 }
 
 /** Runs what is missing, each migration in one transaction. Refuses a database that a newer version has changed (`state_newer`). */

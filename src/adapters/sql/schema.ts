@@ -13,6 +13,7 @@ export interface ApiKeyTable {
   created_at: number
   expires_at: number | null
   revoked_at: number | null
+  prompt_trust: string
 }
 
 export interface RuntimeTable {

@@ -1,6 +1,7 @@
 /** API keys in a SQL database. */
 import type { Kysely, Selectable } from 'kysely'
 import { asKeyId, asUnixMs, type KeyId, type UnixMs } from '../../core/ids.ts'
+import { parsePromptTrust } from '../../core/routing/prompt-trust.ts'
 import type { ApiKey, KeyStore, Scope } from '../../ports/key-store.ts'
 import type { ApiKeyTable, StateSchema } from './schema.ts'
 import { storing } from './sql-errors.ts'
@@ -25,6 +26,7 @@ export class SqlKeyStore implements KeyStore {
       created_at: key.createdAt,
       expires_at: key.expiresAt ?? null,
       revoked_at: key.revokedAt ?? null,
+      prompt_trust: key.promptTrust,
     }
     await storing(`key ${key.id}`, () => this.#db.insertInto('api_key').values(row).execute())
   }
@@ -60,6 +62,8 @@ function keyOf(row: Selectable<ApiKeyTable>): ApiKey {
     models: JSON.parse(row.models) as string[],
     requestsPerMinute: row.requests_per_minute ?? undefined,
     tokensPerMinute: row.tokens_per_minute ?? undefined,
+    // A value that nobody wrote must not widen what a key may do.
+    promptTrust: parsePromptTrust(row.prompt_trust) ?? 'self',
     createdAt: asUnixMs(row.created_at),
     expiresAt: row.expires_at === null ? undefined : asUnixMs(row.expires_at),
     revokedAt: row.revoked_at === null ? undefined : asUnixMs(row.revoked_at),

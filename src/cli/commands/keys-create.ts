@@ -1,5 +1,6 @@
 /** `heddle keys create`: makes a key and prints its secret, which is never shown again. */
 import { HeddleError } from '../../core/errors.ts'
+import { PROMPT_TRUST, type PromptTrust, parsePromptTrust } from '../../core/routing/prompt-trust.ts'
 import type { CreatedKey, CreateKeyInput } from '../../core/wire/admin-accounts.ts'
 import type { Context } from '../context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
@@ -11,6 +12,7 @@ export interface KeysCreateOptions {
   readonly rpm?: string
   readonly tpm?: string
   readonly expires?: string
+  readonly promptTrust?: string
 }
 
 const SCOPES = ['inference', 'read', 'admin'] as const
@@ -22,6 +24,7 @@ export async function keysCreate(context: Context, name: string, options: KeysCr
     models: listOption(options.models ?? ''),
     ...(options.rpm === undefined ? {} : { rpm: numberOption('--rpm', options.rpm, { least: 1, whole: true }) }),
     ...(options.tpm === undefined ? {} : { tpm: numberOption('--tpm', options.tpm, { least: 1, whole: true }) }),
+    ...(options.promptTrust === undefined ? {} : { promptTrust: trustOf(options.promptTrust) }),
     ...(options.expires === undefined ? {} : { expiresIn: options.expires }),
   }
   const node = await context.node()
@@ -43,4 +46,12 @@ function scopeOf(text: string): (typeof SCOPES)[number] {
   const scope = SCOPES.find((each) => each === text)
   if (scope !== undefined) return scope
   throw new HeddleError('usage', `--scopes takes a list of ${SCOPES.join(', ')}; got "${text}"`, { param: '--scopes' })
+}
+
+function trustOf(text: string): PromptTrust {
+  const trust = parsePromptTrust(text)
+  if (trust !== undefined) return trust
+  throw new HeddleError('usage', `--prompt-trust takes one of ${PROMPT_TRUST.join(', ')}; got "${text}"`, {
+    param: '--prompt-trust',
+  })
 }

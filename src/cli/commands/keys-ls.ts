@@ -11,6 +11,7 @@ const COLUMNS: readonly Column<KeyView>[] = [
   { title: 'STATE', cell: ({ state }) => state },
   { title: 'SCOPES', cell: ({ scopes }) => scopes.join(',') },
   { title: 'MODELS', cell: ({ models }) => models.join(',') || 'all', shrinks: true },
+  { title: 'TRUST', cell: ({ promptTrust }) => promptTrust },
   { title: 'RPM', cell: ({ rpm }) => String(rpm ?? '-'), align: 'right' },
   { title: 'TPM', cell: ({ tpm }) => String(tpm ?? '-'), align: 'right' },
   { title: 'EXPIRES', cell: ({ expiresAt }) => expiresAt?.slice(0, 10) ?? '-' },

@@ -1,8 +1,12 @@
 /** What the admin API says of API keys and of past requests. */
 import { z } from 'zod'
+import { DEFAULT_PROMPT_TRUST, PROMPT_TRUST } from '../routing/prompt-trust.ts'
 import { Timestamp } from './admin.ts'
 
 export const ScopeView = z.enum(['inference', 'read', 'admin'])
+
+/** Who may read prompts that come with a key: nodes of one's own account, members of one's network, or anybody. */
+export const PromptTrustView = z.enum(PROMPT_TRUST)
 
 export const KeyView = z
   .object({
@@ -15,6 +19,7 @@ export const KeyView = z
     models: z.array(z.string()),
     rpm: z.int().nullable(),
     tpm: z.int().nullable(),
+    promptTrust: PromptTrustView,
     createdAt: Timestamp,
     expiresAt: Timestamp.nullable(),
     revokedAt: Timestamp.nullable(),
@@ -34,6 +39,7 @@ export const CreateKey = z
     models: z.array(z.string().min(1).max(256)).max(100).default([]),
     rpm: z.int().positive().max(1_000_000).optional(),
     tpm: z.int().positive().max(1_000_000_000).optional(),
+    promptTrust: PromptTrustView.default(DEFAULT_PROMPT_TRUST),
     /** From now, e.g. `90m`, `24h`, `7d`; by default the key does not expire. */
     expiresIn: z
       .string()

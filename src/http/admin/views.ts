@@ -22,6 +22,7 @@ export function keyView(key: ApiKey, now: UnixMs): KeyView {
     models: [...key.models],
     rpm: key.requestsPerMinute ?? null,
     tpm: key.tokensPerMinute ?? null,
+    promptTrust: key.promptTrust,
     createdAt: timestampOf(key.createdAt),
     expiresAt: timestampOrNull(key.expiresAt),
     revokedAt: timestampOrNull(key.revokedAt),
