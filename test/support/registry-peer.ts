@@ -50,6 +50,7 @@ export function testDescription(changes: Partial<NodeDescription> = {}): NodeDes
   return {
     name: 'a node',
     certificate: new Uint8Array(200).fill(7),
+    membership: undefined,
     roles: ['provider', 'gateway'],
     addresses: ['/ip4/192.168.1.20/tcp/11441'],
     directUrl: undefined,

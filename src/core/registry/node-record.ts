@@ -63,6 +63,8 @@ export interface NodeDescription {
   readonly name: string
   /** As `core/identity` writes it; empty where the network needs none. */
   readonly certificate: Uint8Array
+  /** The network's word that the device is a member, as `core/network` writes it; undefined in a network that is open to all. */
+  readonly membership?: Uint8Array | undefined
   readonly roles: readonly NodeRole[]
   /** Multiaddrs. */
   readonly addresses: readonly string[]

@@ -30,6 +30,7 @@ describe('a node record', () => {
   it('is read as it was written', () => {
     const description = testDescription({
       directUrl: 'https://node.example/v1',
+      membership: new Uint8Array(180).fill(9),
       services: [
         testService(),
         testService({ name: 'whisper', groups: ['lang=*', 'all'], offers: [], runtime: 'http' }),

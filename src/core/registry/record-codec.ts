@@ -85,7 +85,7 @@ export function verifyRecord(
 /**
  * Keys: 0 version, 1 device key, 2 certificate, 3 network, 4 incarnation, 5 sequence, 6 signed at, 7 lease, 8 name, 9 roles,
  * 10 addresses, 11 direct URL, 12 region, 13 region origin, 14 country, 15 hardware, 16 tiers, 17 version,
- * 18 least and 19 most protocol version, 20 services.
+ * 18 least and 19 most protocol version, 20 services, 21 membership.
  */
 function recordFields(publicKey: PublicKey, description: NodeDescription, numbers: RecordNumbers): CanonicalMap {
   const own = fieldsOf({
@@ -118,6 +118,7 @@ export function descriptionFields(description: NodeDescription): CanonicalMap {
     18: description.protocol.least,
     19: description.protocol.most,
     20: description.services.map(serviceFields),
+    21: description.membership,
   })
 }
 
@@ -142,6 +143,7 @@ function parseRecord(value: CanonicalValue, peerOf: (key: PublicKey) => NodeId) 
   const protocol = { least: fields.uint(18), most: fields.uint(19) }
   if (protocol.least > protocol.most) fields.refuse('not a range of versions')
   const services = servicesOf(fields)
+  const membership = fields.has(21) ? fields.blob(21, limit('statementBytes')) : undefined
   return fields.finish((): NodeRecord | undefined => {
     if (publicKey === undefined) return undefined
     const peer = peerOf(publicKey)
@@ -151,6 +153,7 @@ function parseRecord(value: CanonicalValue, peerOf: (key: PublicKey) => NodeId) 
       peer,
       publicKey,
       certificate,
+      membership,
       network,
       incarnation,
       seq,

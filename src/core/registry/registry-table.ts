@@ -198,7 +198,16 @@ export class RegistryTable {
 }
 
 /** What a record says besides its keys, numbers and loads, for comparing. */
-const NOT_DESCRIBED = new Set(['certificate', 'publicKey', 'incarnation', 'seq', 'signedAt', 'leaseMs', 'load'])
+const NOT_DESCRIBED = new Set([
+  'certificate',
+  'membership',
+  'publicKey',
+  'incarnation',
+  'seq',
+  'signedAt',
+  'leaseMs',
+  'load',
+])
 
 function describedBy(record: NodeRecord): string {
   return JSON.stringify(record, (name, value: unknown) => (NOT_DESCRIBED.has(name) ? undefined : value))
