@@ -9,6 +9,7 @@ import type { QuotaLimits } from '../core/registry/quotas.ts'
 import { Registry } from '../core/registry/registry.ts'
 import { type Hello, SYNC_PROTOCOL } from '../core/registry/sync-messages.ts'
 import type { Timer } from '../ports/clock.ts'
+import { Admission } from './admission.ts'
 import { type BootstrapSource, type BootstrapView, Connecting } from './connecting.ts'
 import type { MembershipDeps } from './deps.ts'
 import { Intake, type IntakeCounts } from './intake.ts'
@@ -51,6 +52,7 @@ export class Membership implements AsyncDisposable {
   readonly #connecting: Connecting
   readonly #schedule: SyncSchedule
   readonly #answers: SyncAnswers
+  readonly #admission: Admission
   readonly #skews = new Map<NodeId, number>()
   readonly #endings: (() => void)[] = []
   readonly #stopped = new AbortController()
@@ -73,6 +75,10 @@ export class Membership implements AsyncDisposable {
     const shared = { clock, network, registry: this.registry, onOutcome, onHello, objectionToPeer }
     this.#answers = new SyncAnswers(shared)
     this.#schedule = new SyncSchedule(deps, { ...shared, exchange: gossip })
+    this.#admission = new Admission(deps, {
+      isListed: (peer) => this.registry.table.get(peer) !== undefined,
+      compare: (peer) => this.#schedule.compare(peer),
+    })
     this.#intake = new Intake(
       { clock, registry: this.registry },
       {
@@ -115,6 +121,14 @@ export class Membership implements AsyncDisposable {
     }
   }
 
+  /**
+   * Whether `peer` belongs to the network: it has a record here to which nothing objects. Of a peer that is connected and not
+   * listed yet its record is asked for, for at most `admissionWaitMs`.
+   */
+  async admit(peer: NodeId, options: { readonly signal: AbortSignal }): Promise<boolean> {
+    return await this.#admission.admit(peer, options)
+  }
+
   /** Says farewell to the network; call it before disposing when the node stops on purpose. */
   async leave(options: { readonly signal: AbortSignal }): Promise<void> {
     await this.#publisher.leave(options)
@@ -130,6 +144,7 @@ export class Membership implements AsyncDisposable {
     for (const end of this.#endings) end()
     this.#publisher.stop()
     this.#schedule.stop()
+    this.#admission.stop()
     this.#connecting.stop()
     this.liveness.stop()
     this.#sweep?.cancel()

@@ -14,7 +14,7 @@ const AGAIN_MS = 1_000
 export class SyncSchedule {
   readonly #deps: MembershipDeps
   readonly #sync: SyncDeps
-  readonly #running = new Set<NodeId>()
+  readonly #running = new Map<NodeId, Promise<boolean>>()
   readonly #finished = new Map<NodeId, number>()
   /** Peers that were compared with in full since the start. */
   readonly #joined = new Set<NodeId>()
@@ -54,8 +54,18 @@ export class SyncSchedule {
     const finishedAt = this.#finished.get(peer)
     if (this.#stopped.signal.aborted || this.#running.has(peer) || this.#running.size >= limit('syncsAtOnce')) return
     if (finishedAt !== undefined && at - finishedAt < AGAIN_MS) return
-    if (!this.#deps.gossip.peers().includes(peer)) return
-    void this.#run(peer)
+    void this.compare(peer)
+  }
+
+  /** Compares with `peer` now, or waits for the comparison that runs; whether it came to an end. False at once where none can begin. */
+  async compare(peer: NodeId): Promise<boolean> {
+    const running = this.#running.get(peer)
+    if (running !== undefined) return running
+    if (this.#stopped.signal.aborted || this.#running.size >= limit('syncsAtOnce')) return false
+    if (!this.#deps.gossip.peers().includes(peer)) return false
+    const run = this.#run(peer)
+    this.#running.set(peer, run)
+    return run
   }
 
   /** A peer began a sync with us: ours with it can wait. */
@@ -63,17 +73,18 @@ export class SyncSchedule {
     if (this.#joined.has(peer)) this.#finished.set(peer, this.#deps.clock.monotonic())
   }
 
-  async #run(peer: NodeId): Promise<void> {
+  async #run(peer: NodeId): Promise<boolean> {
     const { clock, log } = this.#deps
     const { signal } = this.#stopped
-    this.#running.add(peer)
     try {
       const result = await syncWith(this.#sync, peer, { signal })
       this.#joined.add(peer)
       if (result.received + result.sent > 0) log.debug({ peer, ...result }, 'registries compared')
+      return true
     } catch (error) {
       // The next peer, or this one later, makes up for it.
       if (!signal.aborted) log.debug({ peer, code: (error as Partial<HeddleError>).code }, 'cannot compare registries')
+      return false
     } finally {
       this.#running.delete(peer)
       this.#finished.set(peer, clock.monotonic())
