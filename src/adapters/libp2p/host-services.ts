@@ -1,0 +1,76 @@
+/** The protocols that every node speaks besides our own: who it is, who is near, how it is seen from outside, gossip, relaying. */
+import { autoNAT } from '@libp2p/autonat'
+import { circuitRelayServer } from '@libp2p/circuit-relay-v2'
+import { dcutr } from '@libp2p/dcutr'
+import type { GossipSub } from '@libp2p/gossipsub'
+import { type Identify, identify, identifyPush } from '@libp2p/identify'
+import type { ServiceMap } from '@libp2p/interface'
+import { type KadDHT, kadDHT, removePrivateAddressesMapper, removePublicAddressesMapper } from '@libp2p/kad-dht'
+import { type Ping, ping } from '@libp2p/ping'
+import { uPnPNAT } from '@libp2p/upnp-nat'
+import type { ServiceFactoryMap } from 'libp2p'
+import { limit } from '../../core/limits.ts'
+import { isLoopbackHost } from './host-addresses.ts'
+import { gossipOf } from './host-gossip.ts'
+import type { HostOptions } from './host-options.ts'
+
+/** What `Libp2pHost.node.services` has for certain. */
+export interface HostServices extends ServiceMap {
+  readonly pubsub: GossipSub
+  readonly identify: Identify
+  readonly ping: Ping
+  /** Peers on the local network, by their private addresses. */
+  readonly lanDht: KadDHT
+  /** Peers anywhere, by their public addresses. */
+  readonly wanDht: KadDHT
+}
+
+/** Ours, so that no node strays into the tables of another system. */
+const PROTOCOL_PREFIX = 'heddle'
+
+export function servicesOf(options: HostOptions): ServiceFactoryMap<HostServices> {
+  const isPublic = options.publicAddresses.length > 0
+  const meetsOthers = options.mode !== 'standalone' && options.listen !== undefined
+  const behindRouter = meetsOthers && !isPublic && !isLoopbackHost(options.listen.host)
+  return {
+    pubsub: gossipOf(options.topics),
+    identify: identify({ runOnLimitedConnection: true }),
+    identifyPush: identifyPush({ runOnLimitedConnection: true }),
+    ping: ping({ maxInboundStreams: limit('pingStreams'), runOnLimitedConnection: true }),
+    lanDht: kadDHT({
+      protocol: `/${PROTOCOL_PREFIX}/lan/kad/1.0.0`,
+      peerInfoMapper: removePublicAddressesMapper,
+      clientMode: false,
+      logPrefix: 'lan-dht',
+      datastorePrefix: '/lan-dht',
+      allowQueryWithZeroPeers: true,
+    }),
+    wanDht: kadDHT({
+      protocol: `/${PROTOCOL_PREFIX}/kad/1.0.0`,
+      peerInfoMapper: removePrivateAddressesMapper,
+      // A node that nobody can dial is of no use in others' tables.
+      clientMode: !isPublic,
+      logPrefix: 'wan-dht',
+      datastorePrefix: '/wan-dht',
+      allowQueryWithZeroPeers: true,
+    }),
+    ...(meetsOthers ? { autoNat: autoNAT({ protocolPrefix: PROTOCOL_PREFIX }), dcutr: dcutr() } : {}),
+    ...(behindRouter ? { upnp: uPnPNAT({ portMappingDescription: 'heddle' }) } : {}),
+    ...(options.relayServer ? { relay: relayServer() } : {}),
+  } as ServiceFactoryMap<HostServices>
+}
+
+/**
+ * Without libp2p's default limits of 2 minutes and 128 KiB, which cut an answer off in its middle;
+ * `PeerGate.mayRelay` says who may use it instead.
+ */
+function relayServer(): ReturnType<typeof circuitRelayServer> {
+  const circuits = limit('relayedConnections')
+  return circuitRelayServer({
+    hopTimeout: limit('relayHopMs'),
+    reservations: { applyDefaultLimit: false, maxReservations: limit('relayReservations') },
+    maxInboundHopStreams: limit('relayStreamsPerPeer'),
+    maxOutboundHopStreams: limit('relayStreamsPerPeer'),
+    maxOutboundStopStreams: circuits,
+  })
+}
