@@ -27,6 +27,7 @@ const GO_AWAYS: Readonly<Record<GoAwayName, string>> = {
   version: 'the two sides have no version in common',
   flood: 'the other side sent too much that carries nothing',
   silent: 'the other side gave no sign of life, or read nothing',
+  stranger: 'this side does not serve the other, which is no member of its network',
 }
 
 export const resetTable = (): string => codeTable(RESET_CODES, RESETS)

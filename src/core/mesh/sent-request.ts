@@ -7,6 +7,16 @@ import type { CancelSignal } from './cancel-signal.ts'
 import { Exchange, type ExchangeHost } from './exchange.ts'
 import { interruptedError, resetError, type SessionEnd, sessionError } from './session-error.ts'
 
+export interface RequestOptions {
+  /** Aborting it gives the request up. */
+  readonly signal: CancelSignal
+  /**
+   * Called once, when nothing of the request is left at the peer as far as this side knows: its answer came whole, it failed,
+   * or it was given up (then without a failure). What came of the answer may still be unread.
+   */
+  readonly onOver?: (failure: unknown) => void
+}
+
 export class SentRequest extends Exchange {
   readonly #request: MessageRequest
   readonly #signal: CancelSignal
@@ -14,11 +24,14 @@ export class SentRequest extends Exchange {
   #resolve: (response: MessageResponse) => void = nothing
   #reject: (error: unknown) => void = nothing
   #hasHead = false
+  readonly #onOver: ((failure: unknown) => void) | undefined
+  #failure: unknown
 
-  constructor(host: ExchangeHost, request: MessageRequest, signal: CancelSignal) {
+  constructor(host: ExchangeHost, request: MessageRequest, { signal, onOver }: RequestOptions) {
     super(host)
     this.#request = request
     this.#signal = signal
+    this.#onOver = onOver
     this.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -71,7 +84,9 @@ export class SentRequest extends Exchange {
   }
 
   sessionEnded(end: SessionEnd): void {
-    this.#fail(sessionError(this.#hasHead ? 'upstream_interrupted' : 'upstream_failed', end), undefined)
+    const code = this.#hasHead ? 'upstream_interrupted' : 'upstream_failed'
+    // One that has no number yet was never written.
+    this.#fail(sessionError(code, end, { mayHaveBegun: this.stream !== 0 }), undefined)
   }
 
   /** The source of the body broke: that is this side's failure, told as it is. */
@@ -96,6 +111,11 @@ export class SentRequest extends Exchange {
 
   protected sentEverything(): void {}
 
+  /** Called by the table that counts it, once. */
+  tellOver(): void {
+    this.#onOver?.(this.#failure)
+  }
+
   readonly #onAbort = (): void => {
     if (this.isOver) return
     this.#detach()
@@ -111,6 +131,7 @@ export class SentRequest extends Exchange {
   #fail(error: unknown, tell: ResetName | undefined): void {
     if (this.isOver) return
     this.#detach()
+    this.#failure = error
     if (this.#hasHead) this.incoming.fail(error)
     else this.#reject(error)
     this.giveUp(tell)

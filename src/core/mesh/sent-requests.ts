@@ -1,9 +1,8 @@
 /** The requests of this side: how many may be open, which wait for the peer's hello, and which number each gets. */
 import { limit } from '../limits.ts'
 import type { MessageRequest, MessageResponse } from '../message.ts'
-import type { CancelSignal } from './cancel-signal.ts'
 import type { Exchange, ExchangeHost } from './exchange.ts'
-import { SentRequest } from './sent-request.ts'
+import { type RequestOptions, SentRequest } from './sent-request.ts'
 import type { StreamTable } from './stream-table.ts'
 
 const MAX_STREAM = 0x7fff_ffff
@@ -44,8 +43,8 @@ export class SentRequests {
     return stream % 2 === this.#nextStream % 2 && stream < this.#nextStream
   }
 
-  send(request: MessageRequest, signal: CancelSignal): Promise<MessageResponse> {
-    const sent = new SentRequest(this.#host, request, signal)
+  send(request: MessageRequest, options: RequestOptions): Promise<MessageResponse> {
+    const sent = new SentRequest(this.#host, request, options)
     this.#open += 1
     if (this.#hasHello) this.#begin(sent)
     else this.#waiting.add(sent)
@@ -73,6 +72,7 @@ export class SentRequests {
   finished(sent: SentRequest): void {
     this.#open -= 1
     this.#waiting.delete(sent)
+    sent.tellOver()
   }
 
   #begin(sent: SentRequest): void {

@@ -23,6 +23,8 @@ export type SessionEnd =
   | { readonly kind: 'flood' }
   /** No hello, no sign of life or nothing read for too long. */
   | { readonly kind: 'silent'; readonly what: 'hello' | 'ping' | 'drain' }
+  /** This side does not serve the peer. */
+  | { readonly kind: 'stranger' }
   /** The peer ended the session and said why. */
   | { readonly kind: 'sent-away'; readonly why: GoAwayName }
 
@@ -50,7 +52,10 @@ export function sessionEndText(end: SessionEnd): string {
       return { hello: 'the peer never said hello', ping: 'the peer fell silent', drain: 'the peer reads nothing' }[
         end.what
       ]
+    case 'stranger':
+      return 'this node does not serve the peer: it is no member of the network'
     case 'sent-away':
+      if (end.why === 'stranger') return 'the peer does not serve this node: it is no member of the peer’s network'
       return `the peer ended the session (${end.why})`
     default:
       return unreachable(end)
@@ -66,15 +71,44 @@ export function goAwayNameOf(end: SessionEnd): GoAwayName {
     case 'protocol':
     case 'flood':
     case 'silent':
+    case 'stranger':
       return end.kind
     default:
       return 'draining'
   }
 }
 
-/** The error of a request whose session is over; `code` tells whether its answer had begun. */
-export function sessionError(code: 'upstream_failed' | 'upstream_interrupted', end: SessionEnd): HeddleError {
-  return new HeddleError(code, sessionEndText(end), 'cause' in end ? { cause: end.cause } : {})
+/** Why a request on a session failed, with what its sender must know to try it again. */
+export class MeshError extends HeddleError {
+  /** Whether the peer may have begun the request; one that it surely has not may be sent again. */
+  readonly mayHaveBegun: boolean
+  /** Set where the end of the session ended the request: the peer said nothing of the request itself. */
+  readonly end: SessionEnd | undefined
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    { mayHaveBegun, end }: { readonly mayHaveBegun: boolean; readonly end?: SessionEnd },
+  ) {
+    super(code, message, end !== undefined && 'cause' in end ? { cause: end.cause } : {})
+    this.mayHaveBegun = mayHaveBegun
+    this.end = end
+  }
+}
+
+/** The error of a request whose session is over; `upstream_interrupted` where its answer had begun. */
+export function sessionError(
+  code: 'upstream_failed' | 'upstream_interrupted',
+  end: SessionEnd,
+  { mayHaveBegun }: { readonly mayHaveBegun: boolean },
+): MeshError {
+  return new MeshError(code, sessionEndText(end), { mayHaveBegun, end })
+}
+
+/** The error of a request that the session does not take: it is over, or leaves, or enough requests are open. */
+export function notTakenError(end: SessionEnd | undefined): MeshError {
+  if (end !== undefined) return sessionError('upstream_failed', end, { mayHaveBegun: false })
+  return new MeshError('upstream_failed', 'the peer takes no more requests now', { mayHaveBegun: false })
 }
 
 const GO_AWAY_NAMES = namesOf(GO_AWAY_CODES)
@@ -84,14 +118,14 @@ export const goAwayNameOfCode = (code: number): GoAwayName => GO_AWAY_NAMES.get(
 export const resetNameOfCode = (code: number): ResetName => RESET_NAMES.get(code) ?? 'failed'
 
 /** The error of a request that the peer reset before its answer began. */
-export function resetError(name: ResetName): HeddleError {
+export function resetError(name: ResetName): MeshError {
   const [code, message] = RESET_ERRORS[name]
-  return new HeddleError(code, message)
+  return new MeshError(code, message, { mayHaveBegun: name !== 'refused' })
 }
 
 /** The error of an answer that the peer reset after it began. */
-export function interruptedError(name: ResetName): HeddleError {
-  return new HeddleError('upstream_interrupted', `the peer broke off its answer (${name})`)
+export function interruptedError(name: ResetName): MeshError {
+  return new MeshError('upstream_interrupted', `the peer broke off its answer (${name})`, { mayHaveBegun: true })
 }
 
 const RESET_ERRORS: Readonly<Record<ResetName, readonly [ErrorCode, string]>> = {

@@ -11,12 +11,13 @@ import type { CancelSignal } from './cancel-signal.ts'
 import type { Exchange, ExchangeHost } from './exchange.ts'
 import { Intake } from './intake.ts'
 import { Outbox } from './outbox.ts'
-import { SentRequest } from './sent-request.ts'
+import { type RequestOptions, SentRequest } from './sent-request.ts'
 import { SentRequests } from './sent-requests.ts'
 import { ServedRequest } from './served-request.ts'
 import {
   goAwayNameOf,
   goAwayNameOfCode,
+  notTakenError,
   type ProtocolFault,
   resetNameOfCode,
   type SessionEnd,
@@ -89,15 +90,13 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
   }
 
   /**
-   * Keeps what the Connector port promises. A request that was certainly not begun rejects with `upstream_failed` too,
-   * so that the next candidate is tried.
+   * Keeps what the Connector port promises; what the peer or the session refuses is a `MeshError`. A request that was certainly
+   * not begun rejects with `upstream_failed` too, so that the next candidate is tried.
    */
-  request(request: MessageRequest, { signal }: { readonly signal: CancelSignal }): Promise<MessageResponse> {
-    if (signal.aborted) return Promise.reject(signal.reason)
-    if (this.#end !== undefined) return Promise.reject(sessionError('upstream_failed', this.#end))
-    if (!this.takesRequests || this.#requests.isFull)
-      return Promise.reject(new HeddleError('upstream_failed', 'the peer takes no more requests now'))
-    return this.#requests.send(request, signal)
+  request(request: MessageRequest, options: RequestOptions): Promise<MessageResponse> {
+    if (options.signal.aborted) return Promise.reject(options.signal.reason)
+    if (!this.takesRequests || this.#requests.isFull) return Promise.reject(notTakenError(this.#end))
+    return this.#requests.send(request, options)
   }
 
   /** The time in milliseconds that a ping takes to the peer and back. */
@@ -123,9 +122,10 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
   }
 
   /** Ends now; what runs fails. */
-  readonly close = (): void => {
-    this.#finish({ kind: 'closed' })
-  }
+  readonly close = (): void => this.#finish({ kind: 'closed' })
+
+  /** The same, and tells the peer that it is not served here. */
+  readonly turnAway = (): void => this.#finish({ kind: 'stranger' })
 
   received(bytes: Uint8Array): void {
     if (this.#end !== undefined) return
@@ -282,7 +282,7 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
     this.#timer.cancel()
     for (const exchange of [...this.#exchanges.values(), ...this.#requests.waiting]) exchange.sessionEnded(end)
     if (end.kind !== 'lost') this.#leave(end)
-    this.#watch.heartbeat.fail(sessionError('upstream_failed', end))
+    this.#watch.heartbeat.fail(sessionError('upstream_failed', end, { mayHaveBegun: false }))
     for (const told of this.#onEnded) told()
     this.#deps.onEnd(end)
   }

@@ -63,6 +63,8 @@ export const GO_AWAY_CODES = {
   flood: 3,
   /** The other side gave no sign of life, or read nothing, for too long. */
   silent: 4,
+  /** This side does not serve the other: it is no member of its network. */
+  stranger: 5,
 } as const
 export type GoAwayName = keyof typeof GO_AWAY_CODES
 
