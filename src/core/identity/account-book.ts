@@ -44,9 +44,20 @@ export class AccountBook {
   readonly #histories = new Map<AccountId, AccountHistory>()
   /** Certificates whose signature is good, by the SHA-256 of their bytes; the oldest go first. */
   readonly #verified = new Map<string, DeviceCertificate>()
+  #version = 0
 
   constructor(scheme: SignatureScheme) {
     this.#scheme = scheme
+  }
+
+  /** Grows with every statement added and every account forgotten; what was judged under another version may be judged otherwise now. */
+  get version(): number {
+    return this.#version
+  }
+
+  /** How many accounts have said something. */
+  get size(): number {
+    return this.#histories.size
   }
 
   /** Takes an untrusted statement. `added` is worth passing on, `known` is not. */
@@ -65,7 +76,13 @@ export class AccountBook {
     if (after.kind !== 'ok') return after
     if (after.value === before) return { kind: 'known', account }
     this.#histories.set(account, after.value)
+    this.#version += 1
     return { kind: 'added', account }
+  }
+
+  /** Drops what `account` has said, to make room: its revoked devices count again until it is told anew. */
+  forget(account: AccountId): void {
+    if (this.#histories.delete(account)) this.#version += 1
   }
 
   /** Takes statements in any order, those again that needed a later one; returns those that were new. */
