@@ -31,6 +31,7 @@ const BY_ERROR: Readonly<Partial<Record<ErrorCode, ExitCode>>> = {
   invalid_api_key: EXIT.notAuthorised,
   insufficient_scope: EXIT.notAuthorised,
   model_not_allowed: EXIT.notAuthorised,
+  prompt_outside_trust: EXIT.notAuthorised,
   origin_not_allowed: EXIT.notAuthorised,
   misdirected_request: EXIT.notAuthorised,
   not_found: EXIT.notFound,

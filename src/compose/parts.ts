@@ -95,7 +95,7 @@ async function openRuntimes(
   const provider = stack.use(
     new LocalProvider(
       { log, metrics, onOffers: (candidates) => seen.note(candidates) },
-      { id: identity.id, name: config.name },
+      { id: identity.id, name: config.name, region: config.region },
     ),
   )
   const runtimes = stack.use(

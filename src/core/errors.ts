@@ -20,6 +20,7 @@ export const ERROR_CODES = {
   insufficient_credits: { status: 402, type: 'insufficient_quota', retry: 'never' },
   insufficient_scope: { status: 403, type: 'permission_error', retry: 'never' },
   model_not_allowed: { status: 403, type: 'permission_error', retry: 'never' },
+  prompt_outside_trust: { status: 403, type: 'permission_error', retry: 'never' },
   origin_not_allowed: { status: 403, type: 'permission_error', retry: 'never' },
   model_not_found: { status: 404, type: 'invalid_request_error', retry: 'never' },
   not_found: { status: 404, type: 'not_found_error', retry: 'never' },

@@ -6,7 +6,7 @@ import type { Directory } from '../ports/directory.ts'
 
 const NOT_SERVED_RETRY_MS = 10_000
 
-/** One model of the list that clients see. */
+/** One model of the list that clients see; it has at least one candidate. */
 export interface CatalogueModel {
   readonly id: string
   readonly createdSeconds: number
@@ -22,7 +22,9 @@ export interface CatalogueDeps {
 
 export class Catalogue {
   readonly #deps: CatalogueDeps
+  /** What was made for `#version`; the longer list is made when somebody asks for it. */
   #models: readonly CatalogueModel[] = []
+  #known: readonly CatalogueModel[] | undefined
   #version = -1
 
   constructor(deps: CatalogueDeps) {
@@ -39,19 +41,27 @@ export class Catalogue {
     throw this.#missing(model)
   }
 
-  /** The models that are offered by a runtime that is ready, by id. */
+  /** The models that can be asked for now, by id, each with the candidates that are ready. */
   models(): readonly CatalogueModel[] {
     const version = this.#deps.directory.version()
     if (version !== this.#version) {
-      this.#models = group(this.#deps.directory.all())
+      this.#models = group(this.#deps.directory.all().filter(isReady))
+      this.#known = undefined
       this.#version = version
     }
     return this.#models
   }
 
+  /** The same with the candidates that are not ready or cannot be reached, and the models that only those offer. */
+  known(): readonly CatalogueModel[] {
+    this.models()
+    this.#known ??= group(this.#deps.directory.all())
+    return this.#known
+  }
+
   /** One model of `models()`; throws as `candidatesFor` does. */
   model(id: string): CatalogueModel {
-    const model = this.models().find((entry) => entry.id === id)
+    const [model] = group(this.#deps.directory.candidatesFor(id).filter(isReady))
     if (model === undefined) throw this.#missing(id)
     return model
   }
@@ -79,15 +89,14 @@ export class Catalogue {
   }
 }
 
+const isReady = ({ state }: Candidate): boolean => state === 'ready'
+
 function group(candidates: readonly Candidate[]): readonly CatalogueModel[] {
-  const byModel = Map.groupBy(
-    candidates.filter(({ state }) => state === 'ready'),
-    ({ offer }) => offer.id,
-  )
+  const byModel = Map.groupBy(candidates, ({ offer }) => offer.id)
   return [...byModel]
     .map(([id, offers]) => ({
       id,
-      createdSeconds: Math.max(...offers.map(({ offer }) => offer.createdSeconds)),
+      createdSeconds: offers.reduce((latest, { offer }) => Math.max(latest, offer.createdSeconds), 0),
       ownedBy: offers[0]?.offer.ownedBy ?? '',
       candidates: offers,
     }))

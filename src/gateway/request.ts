@@ -2,7 +2,9 @@
 import { HeddleError, heddleErrorOf } from '../core/errors.ts'
 import type { InferenceRequest } from '../core/openai/inference-request.ts'
 import { parseInferenceRequest } from '../core/openai/parse-inference-request.ts'
-import { planRoute, refusalOf } from '../core/routing/plan-route.ts'
+import { planRoute } from '../core/routing/plan-route.ts'
+import { refusalOf } from '../core/routing/route-refusal.ts'
+import type { Admitted } from '../ports/admission.ts'
 import type { GatewayDeps } from './deps.ts'
 import { sendToFirst } from './failover.ts'
 import { startHeartbeat } from './heartbeat.ts'
@@ -35,7 +37,7 @@ export async function serveRequest(
     story.request = request
     if (!story.admitted.allowsModel(request.model)) throw modelNotAllowed(request.model)
 
-    plan(deps, story, request)
+    plan(deps, story, request, story.admitted)
 
     using heartbeat = request.stream ? startHeartbeat(deps, story, reply) : undefined
     const answer = await sendToFirst(deps, story, request, { signal })
@@ -51,8 +53,13 @@ export async function serveRequest(
 }
 
 /** Puts the candidates in order; throws the truth about why there are none. */
-function plan({ catalogue, metrics, log }: GatewayDeps, story: RequestStory, request: InferenceRequest): void {
-  const route = planRoute(request, catalogue.candidatesFor(request.model))
+function plan(
+  { catalogue, metrics, log }: GatewayDeps,
+  story: RequestStory,
+  request: InferenceRequest,
+  admitted: Admitted,
+): void {
+  const route = planRoute(request, catalogue.candidatesFor(request.model), admitted)
   story.plan = route
   if (route.ordered.length === 0) {
     const refusal = refusalOf(route, request)

@@ -1,5 +1,5 @@
 /** The end of every request: tokens charged, metrics counted, one row for the request log. */
-import { describeExclusion } from '../core/routing/exclude.ts'
+import { notedExclusions } from '../core/routing/route-refusal.ts'
 import type { RequestMeasure } from '../ports/metrics.ts'
 import type { AttemptRecord, ExclusionRecord } from '../ports/request-log.ts'
 import type { GatewayDeps } from './deps.ts'
@@ -43,7 +43,7 @@ export function settle(
     node: servedBy?.nodeName,
     runtime: servedBy?.runtime,
     candidates: plan === undefined ? 0 : plan.ordered.length + plan.excluded.length,
-    exclusions: plan === undefined || plan.excluded.length === 0 ? NO_EXCLUSIONS : exclusionsOf(plan),
+    exclusions: plan === undefined || plan.excluded.length === 0 ? NO_EXCLUSIONS : notedExclusions(plan.excluded),
     attempts: attemptsOf(story, durationMs, outcome),
     inputTokens,
     outputTokens,
@@ -52,14 +52,6 @@ export function settle(
     finishReason: story.finishReason,
   })
   log.debug({ requestId: inbound.id, outcome, durationMs }, 'request settled')
-}
-
-function exclusionsOf(plan: NonNullable<RequestStory['plan']>): readonly ExclusionRecord[] {
-  return plan.excluded.map(({ candidate, exclusion }) => ({
-    node: candidate.nodeName,
-    runtime: candidate.runtime,
-    reason: describeExclusion(exclusion),
-  }))
 }
 
 /** The last attempt lasted as long as its answer, and ended as the request did. */

@@ -14,7 +14,35 @@ describe('GET /v1/models', () => {
       assert.equal(object, 'list')
       assert.deepEqual(
         data.find(({ id }) => id === 'tiny'),
-        { id: 'tiny', object: 'model', created: 1_700_000_000, owned_by: 'heddle', context_length: 2_048 },
+        {
+          id: 'tiny',
+          object: 'model',
+          created: 1_700_000_000,
+          owned_by: 'heddle',
+          context_length: 2_048,
+          heddle: {
+            providers: [
+              {
+                node: 'node-1',
+                node_name: 'studio-pc',
+                runtime: 'script',
+                connector: 'local',
+                account: 'self',
+                region: null,
+                state: 'ready',
+                in_flight: 0,
+                capacity: 4,
+                rtt_ms: null,
+                context_length: 2_048,
+                quantisation: null,
+                parameters: null,
+                size_bytes: null,
+                digest: null,
+              },
+            ],
+            provider_count: 1,
+          },
+        },
       )
       assert.equal(data.length, ODD_MODEL_IDS.length)
     }

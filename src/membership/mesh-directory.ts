@@ -90,6 +90,7 @@ export class MeshDirectory implements Directory {
           return inFlight()
         },
         capacity: service.capacity,
+        region: record.region?.name,
         trust,
         get rttMs() {
           return rttMs()

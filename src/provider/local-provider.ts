@@ -20,6 +20,7 @@ export interface LocalProviderDeps {
 export interface NodeName {
   readonly id: NodeId
   readonly name: string
+  readonly region?: string | undefined
 }
 
 /** One model of one runtime here; its load is read when asked for. */
@@ -34,12 +35,14 @@ export class LocalCandidate implements Candidate {
   readonly state: RuntimeState
   readonly reason: string
   readonly capacity: number
+  readonly region: string | undefined
   readonly #runtime: Runtime
 
   constructor(node: NodeName, runtime: Runtime, offer: ModelOffer) {
     const { state, reason, capacity } = runtime.snapshot()
     this.node = node.id
     this.nodeName = node.name
+    this.region = node.region
     this.runtime = runtime.id
     this.offer = offer
     this.state = state

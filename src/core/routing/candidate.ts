@@ -58,6 +58,8 @@ export interface Candidate extends RouteTarget {
   readonly inFlight: number
   /** Requests that it works on at once; more wait inside it. */
   readonly capacity: number
+  /** Where its node says that it is. */
+  readonly region?: string | undefined
   /** The narrowest scope of prompts that its node may read. */
   readonly trust: PromptTrust
   /** To the node and back, as last measured; undefined where it was not. */

@@ -1,16 +1,25 @@
 /** Why a candidate cannot serve a request. */
 import type { InferenceRequest } from '../openai/inference-request.ts'
 import type { AcceptedParameters, Candidate } from './candidate.ts'
+import { isWithinTrust, type PromptTrust } from './prompt-trust.ts'
 
 export type Exclusion =
   | { readonly kind: 'not_ready'; readonly state: string; readonly detail: string }
   | { readonly kind: 'endpoint'; readonly endpoint: string }
   | { readonly kind: 'parameter'; readonly parameter: string }
   | { readonly kind: 'images' }
+  /** The prompt may travel as far as `scope`; its node needs `needed`. */
+  | { readonly kind: 'trust'; readonly scope: PromptTrust; readonly needed: PromptTrust }
 
 /** The first reason why `candidate` cannot serve `request`; undefined where it can. */
-export function exclusionOf(candidate: Candidate, request: InferenceRequest): Exclusion | undefined {
-  const { offer } = candidate
+export function exclusionOf(
+  candidate: Candidate,
+  request: InferenceRequest,
+  promptTrust: PromptTrust,
+): Exclusion | undefined {
+  const { offer, trust } = candidate
+  // Before all else: what a node outside the trust could do is of no interest.
+  if (!isWithinTrust(trust, promptTrust)) return { kind: 'trust', scope: promptTrust, needed: trust }
   if (!offer.endpoints.includes(request.endpoint)) return { kind: 'endpoint', endpoint: request.endpoint }
   const parameter = firstRefused(offer.accepts, request.parameters)
   if (parameter !== undefined) return { kind: 'parameter', parameter }
@@ -38,6 +47,8 @@ export function describeExclusion(exclusion: Exclusion): string {
       return `does not honour ${exclusion.parameter}`
     case 'images':
       return 'does not take images'
+    case 'trust':
+      return `outside the prompt trust "${exclusion.scope}"`
     default:
       return exclusion satisfies never
   }

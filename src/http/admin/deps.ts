@@ -95,7 +95,7 @@ export interface AppDeps {
   readonly config: () => readonly ConfigEntry[]
   /** Begins to stop the node; returns at once. */
   readonly shutdown: (options: { readonly now: boolean }) => void
-  readonly catalogue: Pick<Catalogue, 'models' | 'model'>
+  readonly catalogue: Pick<Catalogue, 'models' | 'model' | 'known'>
   readonly models: ModelAdmin
   readonly runtimes: RuntimeAdmin
   readonly keys: KeyAdmin

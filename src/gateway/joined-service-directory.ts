@@ -1,0 +1,20 @@
+/** Several service directories as one: the services of this node, and those of the others. */
+import type { ServiceCandidate } from '../core/routing/service-candidate.ts'
+import type { ServiceDirectory } from '../ports/service-directory.ts'
+
+export class JoinedServiceDirectory implements ServiceDirectory {
+  readonly #directories: readonly ServiceDirectory[]
+
+  /** Instances come in the order of the directories. */
+  constructor(directories: readonly ServiceDirectory[]) {
+    this.#directories = directories
+  }
+
+  instancesOf(service: string): readonly ServiceCandidate[] {
+    return this.#directories.flatMap((directory) => directory.instancesOf(service))
+  }
+
+  allInstances(): readonly ServiceCandidate[] {
+    return this.#directories.flatMap((directory) => directory.allInstances())
+  }
+}
