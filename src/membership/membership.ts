@@ -137,6 +137,7 @@ export class Membership implements AsyncDisposable {
   /** Drops the nodes that a new revocation or policy speaks against. */
   recheck(): void {
     this.registry.recheck(this.#deps.clock.now())
+    this.directory.recheck()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

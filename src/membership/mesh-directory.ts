@@ -1,12 +1,13 @@
 /** The models of other nodes as routing sees them. */
-import { asRuntimeId, type NodeId } from '../core/ids.ts'
-import type { NodeRecord, NodeService } from '../core/registry/node-record.ts'
+import type { NodeId, RuntimeId } from '../core/ids.ts'
+import type { NodeRecord } from '../core/registry/node-record.ts'
 import type { Registry } from '../core/registry/registry.ts'
-import type { RegistryEntry } from '../core/registry/registry-table.ts'
-import type { Candidate, ModelOffer } from '../core/routing/candidate.ts'
+import type { RegistryEntry, TableChange } from '../core/registry/registry-table.ts'
+import type { Candidate } from '../core/routing/candidate.ts'
 import type { PromptTrust } from '../core/routing/prompt-trust.ts'
 import type { Directory } from '../ports/directory.ts'
 import type { Liveness } from './liveness.ts'
+import { type CandidateSources, MeshCandidate } from './mesh-candidate.ts'
 
 const SERVICE = 'llm'
 
@@ -21,18 +22,26 @@ export class MeshDirectory implements Directory {
   readonly #registry: Registry
   readonly #liveness: Liveness
   readonly #trustOf: MeshDirectoryDeps['trustOf']
+  readonly #sources: CandidateSources
   /** Requests that we sent and that have not ended, by node and runtime: a load beat may be ten seconds old. */
   readonly #dispatched = new Map<string, number>()
 
-  /** What was made for `#madeFor`; candidates read their in-flight number when asked, so only versions end them. */
-  #byModel = new Map<string, readonly Candidate[]>()
+  /** What was asked for, by model and sorted. A change of one node touches its own models only. */
+  readonly #byModel = new Map<string, readonly MeshCandidate[]>()
+  /** The candidates of the nodes that were asked for, in the order of their records. */
+  readonly #byNode = new Map<NodeId, readonly MeshCandidate[]>()
   #all: readonly Candidate[] | undefined
-  #madeFor = -1
 
   constructor({ registry, liveness, trustOf }: MeshDirectoryDeps) {
     this.#registry = registry
     this.#liveness = liveness
     this.#trustOf = trustOf
+    this.#sources = {
+      isUsable: (node) => liveness.isUsable(node),
+      peerOf: (node) => liveness.view(node),
+      inFlightOf: (node, runtime, service) => this.#inFlight(node, runtime, service),
+    }
+    registry.table.onChange((change) => this.#onChange(change))
   }
 
   /** Both numbers only grow, so equal sums mean that neither changed. */
@@ -41,11 +50,11 @@ export class MeshDirectory implements Directory {
   }
 
   candidatesFor(model: string): readonly Candidate[] {
-    const known = this.#cached().get(model)
+    const known = this.#byModel.get(model)
     if (known !== undefined) return known
     const candidates = this.#registry.table
       .having('model', model)
-      .flatMap((entry) => this.#candidatesOf(entry, (offer) => offer.id === model))
+      .flatMap((entry) => this.#candidatesOf(entry).filter(({ offer }) => offer.id === model))
       .sort(byNode)
     // Asking for what nobody has must not fill the memory.
     if (candidates.length > 0) this.#byModel.set(model, candidates)
@@ -53,9 +62,15 @@ export class MeshDirectory implements Directory {
   }
 
   all(): readonly Candidate[] {
-    this.#cached()
-    this.#all ??= this.#registry.table.all().flatMap((entry) => this.#candidatesOf(entry, () => true))
+    this.#all ??= this.#registry.table.all().flatMap((entry) => this.#candidatesOf(entry))
     return this.#all
+  }
+
+  /** Makes everything anew: whom the prompts of this node may go to was decided otherwise. */
+  recheck(): void {
+    this.#byModel.clear()
+    this.#byNode.clear()
+    this.#all = undefined
   }
 
   /** Counts a request that was sent to a candidate; call the result once when it has ended. */
@@ -69,58 +84,41 @@ export class MeshDirectory implements Directory {
     }
   }
 
-  #candidatesOf(entry: RegistryEntry, isWanted: (offer: ModelOffer) => boolean): readonly Candidate[] {
+  #candidatesOf(entry: RegistryEntry): readonly MeshCandidate[] {
     const { record } = entry
     if (record.peer === this.#registry.self) return []
-    return record.services.flatMap((service, index) => {
-      if (service.name !== SERVICE) return []
-      const { state, reason } = this.#stateOf(entry, service)
-      const inFlight = (): number => this.#inFlight(record.peer, service.runtime, index)
-      const rttMs = (): number | undefined => this.#liveness.view(record.peer).rttMs
-      const trust = this.#trustOf(record)
-      return service.offers.filter(isWanted).map((offer) => ({
-        node: record.peer,
-        nodeName: record.name,
-        connector: 'mesh' as const,
-        runtime: asRuntimeId(service.runtime),
-        offer,
-        state,
-        reason,
-        get inFlight() {
-          return inFlight()
-        },
-        capacity: service.capacity,
-        region: record.region?.name,
-        trust,
-        get rttMs() {
-          return rttMs()
-        },
-      }))
-    })
+    const known = this.#byNode.get(record.peer)
+    if (known !== undefined) return known
+    const trust = this.#trustOf(record)
+    const candidates = record.services.flatMap(({ name, offers }, service) =>
+      name === SERVICE ? offers.map((offer) => new MeshCandidate(this.#sources, entry, { service, offer }, trust)) : [],
+    )
+    this.#byNode.set(record.peer, candidates)
+    return candidates
+  }
+
+  /** Lists that were handed out stay as they are; their places are taken by new ones. */
+  #onChange({ peer, before, after }: TableChange): void {
+    this.#byNode.delete(peer)
+    this.#all = undefined
+    const models = new Set([...modelsOf(before?.record), ...modelsOf(after?.record)])
+    for (const model of models) {
+      const known = this.#byModel.get(model)
+      if (known === undefined) continue
+      const from = placeOf(known, peer)
+      let count = 0
+      while (known[from + count]?.node === peer) count += 1
+      const fresh = after === undefined ? [] : this.#candidatesOf(after).filter(({ offer }) => offer.id === model)
+      const next = known.toSpliced(from, count, ...fresh.sort(byNode))
+      if (next.length === 0) this.#byModel.delete(model)
+      else this.#byModel.set(model, next)
+    }
   }
 
   /** What the node last reported, or what we know to be running there if that is more. */
-  #inFlight(node: NodeId, runtime: string, service: number): number {
+  #inFlight(node: NodeId, runtime: RuntimeId, service: number): number {
     const reported = this.#registry.table.get(node)?.loads[service]?.inFlight ?? 0
     return Math.max(reported, this.#dispatched.get(keyOf(node, runtime)) ?? 0)
-  }
-
-  #cached(): ReadonlyMap<string, readonly Candidate[]> {
-    const version = this.version()
-    if (version === this.#madeFor) return this.#byModel
-    this.#madeFor = version
-    this.#byModel = new Map()
-    this.#all = undefined
-    return this.#byModel
-  }
-
-  /** What we see of the node goes before what it says of its runtime. */
-  #stateOf({ record, status }: RegistryEntry, service: NodeService): Pick<Candidate, 'state' | 'reason'> {
-    if (status === 'stale') return { state: 'unhealthy', reason: 'not heard of since this node started' }
-    if (!this.#liveness.isUsable(record.peer)) {
-      return { state: 'unhealthy', reason: this.#liveness.view(record.peer).reason }
-    }
-    return { state: service.state, reason: service.state === 'ready' ? '' : `its node says ${service.state}` }
   }
 
   #count(key: string, by: 1 | -1): void {
@@ -128,6 +126,23 @@ export class MeshDirectory implements Directory {
     if (count === 0) this.#dispatched.delete(key)
     else this.#dispatched.set(key, count)
   }
+}
+
+function* modelsOf(record: NodeRecord | undefined): Generator<string> {
+  for (const { name, offers } of record?.services ?? []) {
+    if (name === SERVICE) for (const { id } of offers) yield id
+  }
+}
+
+/** Where the candidates of `node` are or would be. */
+function placeOf(sorted: readonly MeshCandidate[], node: NodeId): number {
+  let [low, high] = [0, sorted.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((sorted[middle]?.node ?? node) < node) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 function keyOf(node: NodeId, runtime: string): string {

@@ -11,6 +11,7 @@ import type { NodeRecord, ServiceLoad, SignedRecord } from './node-record.ts'
 import { type QuotaLimits, Quotas } from './quotas.ts'
 import { type IndexedBy, RecordIndex } from './record-index.ts'
 import type { AdmissionRefusal } from './record-refusal.ts'
+import { isSameDescription } from './same-description.ts'
 
 export interface RegistryEntry {
   readonly signed: SignedRecord
@@ -35,6 +36,13 @@ export interface GoneNode {
   readonly forgetAt: UnixMs
 }
 
+/** One node was listed, signed another record, or went. */
+export interface TableChange {
+  readonly peer: NodeId
+  readonly before: RegistryEntry | undefined
+  readonly after: RegistryEntry | undefined
+}
+
 export class RegistryTable {
   readonly #entries = new Map<NodeId, RegistryEntry>()
   readonly #gone = new Map<NodeId, GoneNode>()
@@ -42,6 +50,7 @@ export class RegistryTable {
   readonly #quotas: Quotas
   readonly #peers = new Map<string, NodeId>()
   readonly digest = new Digest()
+  readonly #listeners = new Set<(change: TableChange) => void>()
   #sorted: readonly NodeId[] | undefined
   #version = 0
   #loadVersion = 0
@@ -113,6 +122,12 @@ export class RegistryTable {
     return this.#peers.get(hexOf(key)) ?? peerIdOf(key)
   }
 
+  /** Calls `listener` after every change but those of loads and leases. The result stops that. */
+  onChange(listener: (change: TableChange) => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
   /** Why `record` has no place. */
   quotaRefusal(record: NodeRecord): AdmissionRefusal | undefined {
     return this.#quotas.refusalOf(record, this.#entries.get(record.peer)?.record)
@@ -127,7 +142,7 @@ export class RegistryTable {
       if (before.loads !== entry.loads) this.#loadVersion += 1
       return
     }
-    const isSame = before?.status === entry.status && describedBy(before.record) === describedBy(record)
+    const isSame = before?.status === entry.status && isSameDescription(before.record, record)
     if (before !== undefined) this.#unlist(before)
     this.#forget(record.peer)
     this.#entries.set(record.peer, entry)
@@ -140,6 +155,7 @@ export class RegistryTable {
     }
     if (isSame) this.#loadVersion += 1
     else this.#changed()
+    this.#tell({ peer: record.peer, before, after: entry })
   }
 
   /** Takes a node off the list and remembers why. */
@@ -160,6 +176,7 @@ export class RegistryTable {
     if (entry === undefined) return
     this.#unlist(entry)
     this.#changed()
+    this.#tell({ peer, before: entry, after: undefined })
   }
 
   /** Forgets what went so long ago that it would be refused for its age. */
@@ -190,25 +207,13 @@ export class RegistryTable {
     for (const { record, id } of records) this.digest[change](record.peer, record.publicKey, id)
   }
 
+  #tell(change: TableChange): void {
+    for (const listener of this.#listeners) listener(change)
+  }
+
   #changed(): void {
     this.#sorted = undefined
     this.#version += 1
     this.#loadVersion += 1
   }
-}
-
-/** What a record says besides its keys, numbers and loads, for comparing. */
-const NOT_DESCRIBED = new Set([
-  'certificate',
-  'membership',
-  'publicKey',
-  'incarnation',
-  'seq',
-  'signedAt',
-  'leaseMs',
-  'load',
-])
-
-function describedBy(record: NodeRecord): string {
-  return JSON.stringify(record, (name, value: unknown) => (NOT_DESCRIBED.has(name) ? undefined : value))
 }
