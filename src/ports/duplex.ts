@@ -9,7 +9,8 @@ import type { ByteDuplex } from '../core/mesh/byte-duplex.ts'
  * - events are never called from within `start`, `send`, `close` or `abort`, nor from within another event of the same stream;
  * - `send` keeps the arrays until they have left and never changes them; false is followed by one `drained`, unless the stream closes;
  * - `close` delivers what was sent before it; then both sides get `closed(undefined)`;
- * - `abort` gives this side `closed(error)` and the other side `closed` with an error of its own, whatever was on its way;
+ * - `abort` gives this side `closed(error)` and the other side `closed` with an error of its own, whatever was on its way; over QUIC
+ *   the other side sees a plain end, so a protocol must say itself when it is done;
  * - `closed` comes exactly once and last; after it, and after `close` or `abort`, further calls do nothing and `send` returns false.
  */
 export interface Duplex extends ByteDuplex {
