@@ -2,6 +2,7 @@
 import { HeddleError } from '../core/errors.ts'
 import type { MonotonicMs, NodeId } from '../core/ids.ts'
 import { limit } from '../core/limits.ts'
+import type { PeerOutcome } from '../core/mesh/peer-outcome.ts'
 import type { Timer } from '../ports/clock.ts'
 import type { MembershipDeps } from './deps.ts'
 
@@ -23,11 +24,6 @@ export interface PeerView {
   /** Of the newest answer. */
   readonly rttMs: number | undefined
 }
-
-/** What a request to a node or a probe of it came to. A refusal by the node is an answer too. */
-export type PeerOutcome =
-  | { readonly kind: 'answered'; readonly rttMs?: number | undefined }
-  | { readonly kind: 'unreachable'; readonly reason: string }
 
 const UNPROVEN: PeerView = { state: 'unproven', reason: '', since: 0 as MonotonicMs, failures: 0, rttMs: undefined }
 

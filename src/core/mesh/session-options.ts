@@ -30,6 +30,8 @@ export interface MeshSessionOptions {
   readonly openRequests?: number
 }
 
+/** The name of the protocol: a stream of it carries one session. */
+export const MESH_PROTOCOL = '/heddle/mesh/1'
 /** Versions of the protocol that this code speaks. */
 export const MESH_VERSIONS: VersionRange = { least: 1, most: 1 }
 
