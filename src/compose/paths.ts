@@ -16,6 +16,8 @@ export interface Paths {
   readonly cache: string
   readonly modelsDir: string
   readonly keysDir: string
+  /** Private networks that were joined. */
+  readonly networksDir: string
   /** The secret of the first inference key. */
   readonly defaultKeyFile: string
   readonly stateDb: string
@@ -53,6 +55,7 @@ export function pathsOf(options: PathsOptions): Paths {
     cache,
     modelsDir: join(data, 'models'),
     keysDir,
+    networksDir: join(data, 'networks'),
     defaultKeyFile: join(keysDir, 'default.key'),
     stateDb: join(data, 'state.db'),
     nodeFile: join(state, 'node.json'),

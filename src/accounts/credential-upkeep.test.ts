@@ -1,0 +1,95 @@
+/** Credentials of a running node: renewed in time, and told of where they cannot be. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { identityInMemory, NOW, scheme } from '../../test/support/identity.ts'
+import { RecordingLogger } from '../../test/support/recording-logger.ts'
+import { MemoryClock } from '../adapters/memory/memory-clock.ts'
+import { MemoryNetworkStore } from '../adapters/memory/memory-network-store.ts'
+import { keySealer } from '../adapters/system/sealed-key.ts'
+import { roleMaskOf } from '../core/identity/roles.ts'
+import { asUnixMs } from '../core/ids.ts'
+import { limit } from '../core/limits.ts'
+import { exportAccount, importAccount, rotateAccount } from './account-actions.ts'
+import { openActiveNetwork } from './active-network.ts'
+import { CredentialUpkeep } from './credential-upkeep.ts'
+import { createNetwork } from './network-actions.ts'
+import { openOwnIdentity } from './open-own-identity.ts'
+
+const options = { passphrase: undefined, roles: roleMaskOf(['provider', 'gateway']) }
+
+async function running() {
+  const clock = new MemoryClock()
+  const log = new RecordingLogger()
+  const deps = { ...identityInMemory(), clock }
+  const identity = await openOwnIdentity(deps, options)
+  const networks = { store: new MemoryNetworkStore(scheme), keys: deps.keys, verifier: scheme, clock }
+  await createNetwork(networks, 'workshop', { device: identity.device, hasPresharedKey: false })
+  const active = await openActiveNetwork(networks, identity.device)
+  const counts = { renewed: 0, rechecks: 0 }
+  const upkeep = new CredentialUpkeep({
+    clock,
+    log,
+    identity,
+    active,
+    onRenewed: () => {
+      counts.renewed += 1
+    },
+    recheck: () => {
+      counts.rechecks += 1
+    },
+  })
+  return { clock, log, deps, identity, networks, active, counts, upkeep }
+}
+
+describe('CredentialUpkeep', () => {
+  it('renews certificate and membership a month before their end, and says so once', async () => {
+    const { clock, identity, active, counts, upkeep } = await running()
+    upkeep.start()
+    const [certificate, until] = [identity.certificate(), active.memberUntil()]
+    await clock.advance(limit('certificateMs') - limit('certificateRenewMs') - limit('credentialCheckMs'))
+    assert.deepEqual(identity.certificate(), certificate)
+    assert.equal(counts.renewed, 0)
+    await clock.advance(2 * limit('credentialCheckMs'))
+    assert.ok(identity.certificate().certificate.serial > certificate.certificate.serial)
+    assert.ok((active.memberUntil() ?? 0) > (until ?? 0))
+    assert.equal(counts.renewed, 1)
+    assert.deepEqual(upkeep.problems(), [])
+    upkeep[Symbol.dispose]()
+  })
+
+  it('has the credentials of others looked at every minute, until it is stopped', async () => {
+    const { clock, counts, upkeep } = await running()
+    upkeep.start()
+    await clock.advance(10 * limit('recheckMs'))
+    assert.equal(counts.rechecks, 10)
+    upkeep[Symbol.dispose]()
+    await clock.advance(10 * limit('recheckMs'))
+    assert.equal(counts.rechecks, 10)
+  })
+
+  it('tells what it cannot renew, once in the log, until it can', async () => {
+    const { deps, log, counts, upkeep } = await running()
+    const sealer = keySealer({ logN: 4, r: 8, p: 1 })
+    const other = { ...identityInMemory(), clock: deps.clock, sealer }
+    const exportPassphrase = 'eight tame ponies'
+    const text = await exportAccount({ ...deps, sealer }, { passphrase: undefined, exportPassphrase })
+    await importAccount(other, text, { ...options, exportPassphrase, mayReplace: false })
+    // The account gets a new key on the other machine; this one hears of it.
+    const { statements } = await rotateAccount(other, options)
+    deps.book.addAll(statements)
+    await upkeep.renew()
+    await upkeep.renew()
+    const [problem, ...others] = upkeep.problems()
+    assert.deepEqual(others, [])
+    assert.equal(problem?.credential, 'certificate')
+    assert.equal(problem?.fix, 'heddle identity import <file>')
+    assert.match(problem?.reason ?? '', /no other node would accept/)
+    assert.equal(problem?.endsAt, asUnixMs(NOW + limit('certificateMs')))
+    assert.equal(log.records.filter(({ message }) => message.includes('cannot be renewed')).length, 1)
+    const anew = await exportAccount({ ...other, sealer }, { passphrase: undefined, exportPassphrase })
+    await importAccount({ ...deps, sealer }, anew, { ...options, exportPassphrase, mayReplace: false })
+    await upkeep.renew()
+    assert.deepEqual(upkeep.problems(), [])
+    assert.equal(counts.renewed, 1)
+  })
+})

@@ -1,0 +1,99 @@
+/** Keeps a running node's credentials from ending: its device certificate, and its membership of a private network. */
+import { HeddleError } from '../core/errors.ts'
+import type { UnixMs } from '../core/ids.ts'
+import { limit } from '../core/limits.ts'
+import type { Clock, Timer } from '../ports/clock.ts'
+import type { Logger } from '../ports/logger.ts'
+import type { ActiveNetwork } from './active-network.ts'
+import type { OwnIdentity } from './open-own-identity.ts'
+
+export interface CredentialUpkeepDeps {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly identity: Pick<OwnIdentity, 'certificate' | 'renewIfDue'>
+  readonly active: Pick<ActiveNetwork, 'memberUntil' | 'renewIfDue'>
+  /** A credential was made anew: the node's record has to show it. */
+  readonly onRenewed: () => void
+  /** Called every minute, so that credentials of others that ended meanwhile are noticed: `Membership.recheck`. */
+  readonly recheck: () => void
+}
+
+export interface CredentialProblem {
+  readonly credential: 'certificate' | 'membership'
+  /** In words, for people. */
+  readonly reason: string
+  readonly fix: string | undefined
+  /** When the credential ends or ended. */
+  readonly endsAt: UnixMs | undefined
+}
+
+export class CredentialUpkeep implements Disposable {
+  readonly #deps: CredentialUpkeepDeps
+  readonly #problems = new Map<CredentialProblem['credential'], CredentialProblem>()
+  #timer: Timer | undefined
+  #nextRenewalAt = 0
+  #isStopped = false
+
+  constructor(deps: CredentialUpkeepDeps) {
+    this.#deps = deps
+  }
+
+  start(): void {
+    this.#nextRenewalAt = this.#deps.clock.monotonic() + limit('credentialCheckMs')
+    this.#schedule()
+  }
+
+  /** What could not be renewed. */
+  problems(): readonly CredentialProblem[] {
+    return [...this.#problems.values()]
+  }
+
+  /** Renews what is due now, for example because the account has said something new of this device. */
+  async renew(): Promise<void> {
+    const { identity, active, onRenewed } = this.#deps
+    const certificate = await this.#try('certificate', () => identity.renewIfDue())
+    const membership = await this.#try('membership', () => active.renewIfDue())
+    if (certificate || membership) onRenewed()
+  }
+
+  [Symbol.dispose](): void {
+    this.#isStopped = true
+    this.#timer?.cancel()
+  }
+
+  #schedule(): void {
+    if (this.#isStopped) return
+    this.#timer = this.#deps.clock.after(limit('recheckMs'), () => void this.#look().then(() => this.#schedule()))
+  }
+
+  async #look(): Promise<void> {
+    const { clock, recheck } = this.#deps
+    recheck()
+    if (clock.monotonic() < this.#nextRenewalAt) return
+    this.#nextRenewalAt = clock.monotonic() + limit('credentialCheckMs')
+    await this.renew()
+  }
+
+  async #try(credential: CredentialProblem['credential'], renew: () => Promise<boolean>): Promise<boolean> {
+    const { identity, active, log } = this.#deps
+    try {
+      const isRenewed = await renew()
+      this.#problems.delete(credential)
+      if (isRenewed) log.info({ credential }, 'a credential of this node was renewed')
+      return isRenewed
+    } catch (error) {
+      // The node lives on what it has; people are told, and the next look tries again.
+      const failure =
+        error instanceof HeddleError ? error : new HeddleError('internal', 'it could not be renewed', { cause: error })
+      const endsAt = credential === 'certificate' ? identity.certificate().certificate.expiresAt : active.memberUntil()
+      if (this.#problems.get(credential)?.reason !== failure.message) {
+        log.error(
+          { credential, code: failure.code, reason: failure.message },
+          'a credential of this node cannot be renewed',
+        )
+      }
+      this.#problems.set(credential, { credential, reason: failure.message, fix: failure.details.fix, endsAt })
+      return false
+    }
+  }
+}
