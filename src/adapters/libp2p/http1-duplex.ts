@@ -3,7 +3,6 @@ import { Duplex } from 'node:stream'
 import type { Stream } from '@libp2p/interface'
 import type { NodeId } from '../../core/ids.ts'
 import { limit } from '../../core/limits.ts'
-import { bytesOf } from './message-bytes.ts'
 
 /** Owns the stream. A half-closed stream lives on: who has sent its request may close its side and still read the answer. */
 export class Http1Duplex extends Duplex {
@@ -20,7 +19,7 @@ export class Http1Duplex extends Duplex {
     super({ allowHalfOpen: true, readableHighWaterMark: limit('channelBytes') })
     this.remoteAddress = peer
     this.#stream = stream
-    stream.addEventListener('message', ({ data }) => this.#received(bytesOf(data)))
+    stream.addEventListener('message', ({ data }) => this.#received(data.subarray()))
     stream.addEventListener('end', () => this.push(null))
     stream.addEventListener('close', ({ error }) => {
       if (error !== undefined) this.destroy(error)
@@ -129,27 +128,23 @@ export class Http1Duplex extends Duplex {
   /** `onDrain()` is not used: once resolved it stays so, and holds no writer back any more. */
   #whenRoom(done: () => void): void {
     const stream = this.#stream
-    const settle = (): void => {
+    let isWaiting = true
+    const stop = (): void => {
+      isWaiting = false
       stream.removeEventListener('drain', onRoom)
       stream.removeEventListener('idle', onRoom)
-      stream.removeEventListener('close', settle)
+      stream.removeEventListener('close', stop)
     }
-    // The stream goes on sending in a microtask after `drain`.
-    const onRoom = (): void => void setImmediate(check)
-    const check = (): void => {
-      if (this.destroyed || !this.#hasRoom()) return
-      settle()
+    const look = (): void => {
+      if (!isWaiting || !this.#hasRoom()) return
+      stop()
       done()
     }
-    let isDone = false
-    const once = done
-    done = () => {
-      if (!isDone) once()
-      isDone = true
-    }
+    // The stream goes on sending in a microtask after `drain`.
+    const onRoom = (): void => void setImmediate(look)
     stream.addEventListener('drain', onRoom)
     stream.addEventListener('idle', onRoom)
-    stream.addEventListener('close', settle)
+    stream.addEventListener('close', stop)
   }
 
   #moved(): void {
@@ -159,7 +154,10 @@ export class Http1Duplex extends Duplex {
   #linger(): void {
     const stream = this.#stream
     if (stream.readStatus === 'paused') stream.resume()
-    const timer = setTimeout(() => stream.abort(new Error('the peer did not close its side')), limit('lingerMs')).unref()
+    const timer = setTimeout(
+      () => stream.abort(new Error('the peer did not close its side')),
+      limit('lingerMs'),
+    ).unref()
     stream.addEventListener('close', () => clearTimeout(timer))
   }
 }
