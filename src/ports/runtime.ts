@@ -41,6 +41,8 @@ export interface Runtime extends AsyncDisposable {
   inFlight(): number
   /** Calls `listener` after each change of the snapshot; the result stops that. */
   onChange(listener: () => void): () => void
+  /** Calls `listener` after each change of `inFlight`; the result stops that. */
+  onLoad(listener: () => void): () => void
   /** Begins to come up and keeps itself up until disposed; returns at once. */
   start(): void
   send(request: MessageRequest, options: { readonly signal: AbortSignal }): Promise<MessageResponse>

@@ -2,6 +2,7 @@
 
 import { HeddleError } from '../core/errors.ts'
 import type { NodeId, RuntimeId } from '../core/ids.ts'
+import { Listeners } from '../core/listeners.ts'
 import type { MessageRequest, MessageResponse } from '../core/message.ts'
 import type { Candidate, ModelOffer, RouteTarget, RuntimeState } from '../core/routing/candidate.ts'
 import type { Connector, SendOptions } from '../ports/connector.ts'
@@ -67,6 +68,7 @@ export class LocalProvider implements Directory, Connector, AsyncDisposable {
   readonly #deps: LocalProviderDeps
   readonly #node: NodeName
   readonly #entries = new Map<RuntimeId, Entry>()
+  readonly #listeners = new Listeners<[what: 'load' | 'description']>()
   #candidates: readonly LocalCandidate[] = []
   #byModel: ReadonlyMap<string, readonly LocalCandidate[]> = new Map()
   #version = 0
@@ -80,7 +82,12 @@ export class LocalProvider implements Directory, Connector, AsyncDisposable {
   add(runtime: Runtime): void {
     if (this.#entries.has(runtime.id))
       throw new HeddleError('conflict', `there is a runtime "${runtime.id}" already`, { fix: 'heddle runtimes ls' })
-    const unsubscribe = runtime.onChange(() => this.#refresh())
+    const stopChanges = runtime.onChange(() => this.#refresh())
+    const stopLoads = runtime.onLoad(() => this.#listeners.tell('load'))
+    const unsubscribe = (): void => {
+      stopChanges()
+      stopLoads()
+    }
     this.#entries.set(runtime.id, { runtime, unsubscribe })
     runtime.start()
     this.#refresh()
@@ -99,6 +106,11 @@ export class LocalProvider implements Directory, Connector, AsyncDisposable {
 
   runtimes(): readonly Runtime[] {
     return [...this.#entries.values()].map(({ runtime }) => runtime)
+  }
+
+  /** Calls `listener` after runtimes, offers or states changed, and after in-flight numbers did. The result stops that. */
+  onChange(listener: (what: 'load' | 'description') => void): () => void {
+    return this.#listeners.add(listener)
   }
 
   version(): number {
@@ -135,5 +147,6 @@ export class LocalProvider implements Directory, Connector, AsyncDisposable {
     this.#byModel = Map.groupBy(candidates, ({ offer }) => offer.id)
     this.#version += 1
     this.#deps.onOffers(candidates)
+    this.#listeners.tell('description')
   }
 }

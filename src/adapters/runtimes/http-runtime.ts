@@ -2,6 +2,7 @@
 import { HeddleError } from '../../core/errors.ts'
 import { asRuntimeId, type RuntimeId } from '../../core/ids.ts'
 import { limit } from '../../core/limits.ts'
+import { Listeners } from '../../core/listeners.ts'
 import type { MessageHeaders, MessageRequest, MessageResponse } from '../../core/message.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Runtime, RuntimeKind, RuntimeSnapshot } from '../../ports/runtime.ts'
@@ -35,9 +36,11 @@ export class HttpRuntime implements Runtime {
   readonly #pool: Upstream
   readonly #clock: Clock
   readonly #health: HealthLoop
+  readonly #loadListeners = new Listeners()
   #inFlight = 0
   readonly #onEnd = (failure: HeddleError | undefined): void => {
     this.#inFlight -= 1
+    this.#loadListeners.tell()
     if (failure !== undefined) this.#health.suspect()
   }
 
@@ -66,6 +69,10 @@ export class HttpRuntime implements Runtime {
     return this.#health.onChange(listener)
   }
 
+  onLoad(listener: () => void): () => void {
+    return this.#loadListeners.add(listener)
+  }
+
   start(): void {
     this.#health.start()
   }
@@ -77,6 +84,7 @@ export class HttpRuntime implements Runtime {
     }
     const { url, headers, prepare } = this.#parts
     this.#inFlight += 1
+    this.#loadListeners.tell()
     return exchange({ dispatcher: this.#pool }, prepare === undefined ? request : prepare(request), {
       origin: url.origin,
       pathPrefix: url.pathPrefix,

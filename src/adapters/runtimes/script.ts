@@ -3,6 +3,7 @@ import { bodyOf } from '../../core/byte-channel.ts'
 import { HeddleError } from '../../core/errors.ts'
 import { asRuntimeId, type RuntimeId } from '../../core/ids.ts'
 import { limit } from '../../core/limits.ts'
+import { Listeners } from '../../core/listeners.ts'
 import type { MessageBody, MessageRequest, MessageResponse } from '../../core/message.ts'
 import type { Endpoint, ModelOffer, RuntimeState } from '../../core/routing/candidate.ts'
 import type { Clock, Timer } from '../../ports/clock.ts'
@@ -52,6 +53,7 @@ export class ScriptRuntime implements Runtime {
   readonly #places: Places
   readonly #jobs = new Set<Job>()
   readonly #listeners = new Set<() => void>()
+  readonly #loadListeners = new Listeners()
   #failuresLeft: number
   #revival: Timer | undefined
   #snapshot: RuntimeSnapshot
@@ -78,6 +80,10 @@ export class ScriptRuntime implements Runtime {
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  onLoad(listener: () => void): () => void {
+    return this.#loadListeners.add(listener)
   }
 
   start(): void {
@@ -147,12 +153,14 @@ export class ScriptRuntime implements Runtime {
       // Aborting is what gives the place back, also after a good end.
       release: () => {
         if (!this.#jobs.delete(job)) return
+        this.#loadListeners.tell()
         signal.removeEventListener('abort', leave)
         stopper.abort(ENDED)
       },
     }
     stopper.signal.addEventListener('abort', () => job.release(), { once: true })
     this.#jobs.add(job)
+    this.#loadListeners.tell()
     return job
   }
 

@@ -4,6 +4,9 @@ import type { Candidate } from './candidate.ts'
 /** Why a candidate comes before the next: here with room, less to do, or a shorter way. */
 export type RankReason = 'local' | 'least-busy' | 'nearest'
 
+/** What ranks a candidate, of a model or of a service. */
+export type Ranked = Pick<Candidate, 'connector' | 'inFlight' | 'capacity' | 'rttMs'>
+
 /** What a candidate is judged by, read once: loads change while they are compared. */
 export interface Rank {
   /** A local candidate that is full waits like any other, so it goes first only while it has room. */
@@ -14,7 +17,7 @@ export interface Rank {
   readonly rttMs: number
 }
 
-export function rankOf({ connector, inFlight, capacity, rttMs }: Candidate): Rank {
+export function rankOf({ connector, inFlight, capacity, rttMs }: Ranked): Rank {
   const room = Math.max(1, capacity)
   return {
     isHere: connector === 'local' && inFlight < room,

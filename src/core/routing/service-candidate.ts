@@ -1,5 +1,6 @@
 /** What may serve a request for a service: one instance of it on one node. `llm` is a service like any other here. */
 import type { RouteTarget, RuntimeState } from './candidate.ts'
+import type { PromptTrust } from './prompt-trust.ts'
 
 export interface ServiceCandidate extends RouteTarget {
   readonly nodeName: string
@@ -11,4 +12,8 @@ export interface ServiceCandidate extends RouteTarget {
   readonly reason: string
   readonly inFlight: number
   readonly capacity: number
+  /** The narrowest scope of prompts that its node may read. */
+  readonly trust: PromptTrust
+  /** To the node and back, as last measured; undefined where it was not. */
+  readonly rttMs?: number | undefined
 }

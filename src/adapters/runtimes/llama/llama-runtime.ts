@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { HeddleError, heddleErrorOf } from '../../../core/errors.ts'
 import type { RuntimeId, UnixMs } from '../../../core/ids.ts'
 import { limit } from '../../../core/limits.ts'
+import { Listeners } from '../../../core/listeners.ts'
 import type { MessageRequest, MessageResponse } from '../../../core/message.ts'
 import type { ModelOffer, RuntimeState } from '../../../core/routing/candidate.ts'
 import type { Clock } from '../../../ports/clock.ts'
@@ -56,6 +57,7 @@ export class LlamaRuntime implements Runtime {
   /** Undefined until the files have been looked at. */
   #offers: readonly ModelOffer[] | undefined
   #started = false
+  readonly #loadListeners = new Listeners()
   #inFlight = 0
   #snapshot: RuntimeSnapshot
 
@@ -99,6 +101,10 @@ export class LlamaRuntime implements Runtime {
     return () => void this.#listeners.delete(listener)
   }
 
+  onLoad(listener: () => void): () => void {
+    return this.#loadListeners.add(listener)
+  }
+
   start(): void {
     if (this.#started) return
     this.#started = true
@@ -115,10 +121,8 @@ export class LlamaRuntime implements Runtime {
     signal.throwIfAborted()
     const { pool } = this.#supervisor
     if (pool === undefined || this.#snapshot.state !== 'ready') throw this.#notReady()
-    this.#inFlight += 1
-    const over = (): void => {
-      this.#inFlight -= 1
-    }
+    this.#count(1)
+    const over = (): void => this.#count(-1)
     try {
       const response = await exchange({ dispatcher: pool }, request, {
         origin: ORIGIN,
@@ -135,6 +139,11 @@ export class LlamaRuntime implements Runtime {
       over()
       throw error
     }
+  }
+
+  #count(by: 1 | -1): void {
+    this.#inFlight += by
+    this.#loadListeners.tell()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
