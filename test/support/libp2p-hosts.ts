@@ -21,7 +21,7 @@ export function startTestHost(changes: Partial<HostOptions> = {}): Promise<Libp2
       quic: true,
       relayServer: false,
       topics: [],
-      maxConnections: 300,
+      maxConnections: 32,
       memoryLimitBytes: 1024 ** 3,
       gate: OPEN_GATE,
       ...changes,

@@ -63,7 +63,7 @@ export class Libp2pPeerStreams implements PeerStreams {
     protocol: string,
     { signal }: { readonly signal: AbortSignal },
   ): Promise<Libp2pPeerStream> {
-    let failure: unknown = new HeddleError('peer_unreachable', `${id} is not connected`)
+    let failure: unknown = new HeddleError('peer_unreachable', `${id.toString()} is not connected`)
     for (const connection of bestFirst(this.#node.getConnections(id))) {
       try {
         return new Libp2pPeerStream(await newStream(connection, protocol, signal), connection)
@@ -132,7 +132,7 @@ function addressesOf(id: PeerId, texts: readonly string[]): Multiaddr[] {
     try {
       const address = multiaddr(text)
       const last = address.getComponents().at(-1)
-      if (last?.name !== 'p2p') addresses.push(address.encapsulate(`/p2p/${id}`))
+      if (last?.name !== 'p2p') addresses.push(address.encapsulate(`/p2p/${id.toString()}`))
       else if (last.value === id.toString()) addresses.push(address)
     } catch {
       // A record may hold addresses of a kind that this version does not know.
