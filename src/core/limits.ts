@@ -43,6 +43,8 @@ export const LIMITS = {
   upstreamTickMs: { value: 500, unit: 'ms', reason: 'how often time limits towards runtimes are checked; never early, and late by two of these at most' },
   upstreamReadBytes: { value: 64 * 1024, unit: 'bytes', reason: 'taken from the socket of a runtime at once' },
   attempts: { value: 3, unit: 'items', reason: 'candidates tried for one request before the first byte' },
+  pingTimeoutMs: { value: 10_000, unit: 'ms', reason: 'a dial and two round trips, also over a relay' },
+  pingAnswerBytes: { value: 1024 * 1024, unit: 'bytes', reason: 'the list of models that `heddle ping --layer http` asks for' },
   notedExclusions: { value: 20, unit: 'items', reason: 'candidates left out that an error or a row of the request log names; `heddle explain` names all' },
   listedProviders: { value: 16, unit: 'items', reason: 'providers that GET /v1/models names for each model; one model of its own shows more' },
   shownProviders: { value: 1_000, unit: 'items', reason: 'providers that GET /v1/models/{id} names: about 300 KB' },
@@ -206,6 +208,11 @@ export const LIMITS = {
   meshSweepMs: { value: 30_000, unit: 'ms', reason: 'how often idle sessions are looked for' },
   // OCF's dialect
   http1StreamsPerPeer: { value: 64, unit: 'items', reason: 'requests over plain HTTP/1.1 that a peer may have open here; each holds about 400 KiB' },
+  analyticsQueueItems: { value: 10_000, unit: 'items', reason: 'events waiting for Axiom, about 3 MB; more are dropped and counted' },
+  analyticsBatchItems: { value: 500, unit: 'items', reason: 'events of one request to Axiom' },
+  analyticsFlushMs: { value: 1_000, unit: 'ms', reason: 'how long an event waits for others to travel with' },
+  analyticsTimeoutMs: { value: 10_000, unit: 'ms', reason: 'Axiom answers within one; a try that takes longer failed' },
+  analyticsRetryMaxMs: { value: 60_000, unit: 'ms', reason: 'longest pause after tries that failed' },
   // Registry
   recordBytes: { value: 4096, unit: 'bytes', reason: 'one node record with its signature; a node of 20 models has under 3 KiB' },
   recordModels: { value: 64, unit: 'items', reason: 'model offers of one node that are published; further ones are left out and counted' },

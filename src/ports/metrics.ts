@@ -20,5 +20,7 @@ export interface Metrics {
   /** A candidate failed and another is tried, or the stream broke. */
   attemptFailed(stage: 'before_first_byte' | 'after_first_byte'): void
   requestLogDropped(rows: number): void
+  /** Events that were to go to the operator's analytics and did not. */
+  eventsDropped(events: number): void
   runtimeState(runtime: string, ready: boolean): void
 }

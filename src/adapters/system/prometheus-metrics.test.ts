@@ -76,6 +76,7 @@ describe('PrometheusMetrics', () => {
     subject.routeDecided('no_candidates', 'refused')
     subject.attemptFailed('after_first_byte')
     subject.requestLogDropped(7)
+    subject.eventsDropped(3)
     subject.runtimeState('llama', true)
     subject.runtimeState('ollama', false)
     subject.runtimeState('gone', true)
@@ -86,6 +87,7 @@ describe('PrometheusMetrics', () => {
       'heddle_failovers_total{stage="before_first_byte"}': 0,
       'heddle_failovers_total{stage="after_first_byte"}': 1,
       heddle_request_log_dropped_total: 7,
+      heddle_analytics_events_dropped_total: 3,
       'heddle_runtime_ready{runtime="llama"}': 1,
       'heddle_runtime_ready{runtime="ollama"}': 0,
       'heddle_runtime_ready{runtime="gone"}': undefined,

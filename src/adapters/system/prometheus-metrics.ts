@@ -48,6 +48,7 @@ export class PrometheusMetrics implements Metrics {
   readonly #retries: CounterSeries
   readonly #failovers: Readonly<Record<'before_first_byte' | 'after_first_byte', CounterSeries>>
   readonly #dropped: CounterSeries
+  readonly #eventsDropped: CounterSeries
   readonly #runtimes: Gauge<'runtime'>
   readonly #isKnownModel: (model: string) => boolean
   #inFlight = 0
@@ -55,13 +56,14 @@ export class PrometheusMetrics implements Metrics {
   constructor({ isKnownModel, build }: PrometheusMetricsDeps) {
     this.#isKnownModel = isKnownModel
     const registers = [this.#registry]
-    const { retries, failovers, dropped } = this.#families
+    const { retries, failovers, dropped, eventsDropped } = this.#families
     this.#retries = retries.series({ stage: 'before_first_byte' })
     this.#failovers = {
       before_first_byte: failovers.series({ stage: 'before_first_byte' }),
       after_first_byte: failovers.series({ stage: 'after_first_byte' }),
     }
     this.#dropped = dropped.series({})
+    this.#eventsDropped = eventsDropped.series({})
     this.#runtimes = new Gauge({
       name: 'heddle_runtime_ready',
       help: 'Whether a runtime can serve: 1 or 0.',
@@ -105,6 +107,10 @@ export class PrometheusMetrics implements Metrics {
 
   requestLogDropped(rows: number): void {
     this.#dropped.add(rows)
+  }
+
+  eventsDropped(events: number): void {
+    this.#eventsDropped.add(events)
   }
 
   runtimeState(runtime: string, ready: boolean): void {
@@ -204,6 +210,7 @@ function familiesOf(registry: Registry) {
     retries: counter('heddle_retries_total', 'Further candidates tried after the first of a request.'),
     failovers: counter('heddle_failovers_total', 'Attempts that failed, before or after the first byte.'),
     dropped: counter('heddle_request_log_dropped_total', 'Rows of the request log that were not stored.'),
+    eventsDropped: counter('heddle_analytics_events_dropped_total', 'Events that did not reach Axiom.'),
     durations: histogram('heddle_request_duration_seconds', 'From arrival to the last byte sent.', DURATION_EDGES),
     firstToken: histogram(
       'heddle_time_to_first_token_seconds',
