@@ -32,7 +32,8 @@ export class MemoryHost {
   readonly id: NodeId
   readonly #network: HostNetwork
   #state: 'up' | 'crashed' | 'dark' = 'up'
-  #onStream: ((duplex: Duplex) => void) | undefined
+  /** By protocol. */
+  readonly #onStream = new Map<string, (duplex: Duplex) => void>()
   #onDatagram: ((from: NodeId, bytes: Uint8Array) => void) | undefined
   #streams: Stream[] = []
 
@@ -45,9 +46,12 @@ export class MemoryHost {
     return this.#state === 'up'
   }
 
-  /** Takes streams from now on. */
-  listen(onStream: (duplex: Duplex) => void): void {
-    this.#onStream = onStream
+  /** Takes streams of a protocol from now on; the result stops it. */
+  listen(onStream: (duplex: Duplex) => void, protocol = ''): () => void {
+    this.#onStream.set(protocol, onStream)
+    return () => {
+      if (this.#onStream.get(protocol) === onStream) this.#onStream.delete(protocol)
+    }
   }
 
   /** Takes datagrams from now on. */
@@ -56,7 +60,10 @@ export class MemoryHost {
   }
 
   /** A stream to `to`. A host that cannot be reached, or is dark, does not answer: only the signal ends the wait. */
-  dial(to: NodeId, { signal }: { readonly signal: AbortSignal }): Promise<Duplex> {
+  dial(
+    to: NodeId,
+    { signal, protocol = '' }: { readonly signal: AbortSignal; readonly protocol?: string },
+  ): Promise<Duplex> {
     const { promise, resolve, reject } = Promise.withResolvers<Duplex>()
     if (signal.aborted) return Promise.reject(signal.reason)
     if (!this.isUp) return Promise.reject(new HeddleError('upstream_failed', `${this.id} is down`))
@@ -65,7 +72,7 @@ export class MemoryHost {
     const out = this.#network.link(this.id, to)
     const back = this.#network.link(to, this.id)
     out.carry(0, () => {
-      const taken = this.#network.host(to).#take({ id: this.id, link: out }, back)
+      const taken = this.#network.host(to).#take({ id: this.id, link: out }, back, protocol)
       if (taken === 'silence') return
       back.carry(0, () => {
         if (taken === 'refused') return reject(new HeddleError('upstream_failed', `${to} takes no streams`))
@@ -98,7 +105,7 @@ export class MemoryHost {
   crash(isSilent: boolean): void {
     if (!this.isUp) return
     this.#state = isSilent ? 'dark' : 'crashed'
-    this.#onStream = undefined
+    this.#onStream.clear()
     this.#onDatagram = undefined
     for (const { own, links } of this.#streams) {
       own.vanish()
@@ -118,13 +125,15 @@ export class MemoryHost {
   #take(
     dialler: { readonly id: NodeId; readonly link: NetworkLink },
     back: NetworkLink,
+    protocol: string,
   ): Stream | 'refused' | 'silence' {
     if (this.#state === 'dark') return 'silence'
-    if (this.#onStream === undefined) return 'refused'
+    const onStream = this.#onStream.get(protocol)
+    if (onStream === undefined) return 'refused'
     const [other, own] = MemoryDuplex.pair(dialler, { id: this.id, link: back })
     const stream: Stream = { own, other, links: [dialler.link, back] }
     this.#keep(stream)
-    this.#onStream(own)
+    onStream(own)
     return stream
   }
 
