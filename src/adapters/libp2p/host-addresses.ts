@@ -1,16 +1,23 @@
-/** Addresses of a node and of its peers: what they say about where something is. */
-import { isIP } from 'node:net'
+/** Which of a node's addresses are told to others. */
+
 import type { Multiaddr } from '@multiformats/multiaddr'
+import type { AddressFilter } from 'libp2p'
 
 /** Whether only this machine reaches `host`. */
 export function isLoopbackHost(host: string): boolean {
   return host === '::1' || host.startsWith('127.')
 }
 
-/** The IP address inside a multiaddr, undefined where it names a host or a relayed peer. */
-export function ipOf(address: Multiaddr): string | undefined {
-  const parts = address.getComponents()
-  if (parts.some(({ name }) => name === 'p2p-circuit')) return undefined
-  const host = parts[0]?.value
-  return host !== undefined && isIP(host) !== 0 ? host : undefined
+/** A node that listens on every interface tells its loopback addresses only where it has no other: elsewhere they lead astray. */
+export function announceFilterOf(host: string | undefined): AddressFilter {
+  if (host !== undefined && isLoopbackHost(host)) return (addresses) => addresses
+  return (addresses) => {
+    const reachable = addresses.filter((address) => !isLoopbackAddress(address))
+    return reachable.length > 0 ? reachable : addresses
+  }
+}
+
+function isLoopbackAddress(address: Multiaddr): boolean {
+  const [first] = address.getComponents()
+  return (first?.name === 'ip4' || first?.name === 'ip6') && isLoopbackHost(first.value ?? '')
 }

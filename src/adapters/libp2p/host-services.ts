@@ -1,6 +1,6 @@
 /** The protocols that every node speaks besides our own: who it is, who is near, how it is seen from outside, gossip, relaying. */
 import { autoNAT } from '@libp2p/autonat'
-import { circuitRelayServer } from '@libp2p/circuit-relay-v2'
+import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
 import { dcutr } from '@libp2p/dcutr'
 import type { GossipSub } from '@libp2p/gossipsub'
 import { type Identify, identify, identifyPush } from '@libp2p/identify'
@@ -13,6 +13,8 @@ import { limit } from '../../core/limits.ts'
 import { isLoopbackHost } from './host-addresses.ts'
 import { gossipOf } from './host-gossip.ts'
 import type { HostOptions } from './host-options.ts'
+import { type AddressBook, addressBook } from './net-facts.ts'
+import { relayServer } from './relay-server.ts'
 
 /** What `Libp2pHost.node.services` has for certain. */
 export interface HostServices extends ServiceMap {
@@ -23,6 +25,9 @@ export interface HostServices extends ServiceMap {
   readonly lanDht: KadDHT
   /** Peers anywhere, by their public addresses. */
   readonly wanDht: KadDHT
+  readonly addressBook: AddressBook
+  /** There where this node is a relay. */
+  readonly relay?: CircuitRelayService
 }
 
 /** Ours, so that no node strays into the tables of another system. */
@@ -54,23 +59,9 @@ export function servicesOf(options: HostOptions): ServiceFactoryMap<HostServices
       datastorePrefix: '/wan-dht',
       allowQueryWithZeroPeers: true,
     }),
+    addressBook: addressBook(),
     ...(meetsOthers ? { autoNat: autoNAT({ protocolPrefix: PROTOCOL_PREFIX }), dcutr: dcutr() } : {}),
     ...(behindRouter ? { upnp: uPnPNAT({ portMappingDescription: 'heddle' }) } : {}),
     ...(options.relayServer ? { relay: relayServer() } : {}),
   } as ServiceFactoryMap<HostServices>
-}
-
-/**
- * Without libp2p's default limits of 2 minutes and 128 KiB, which cut an answer off in its middle;
- * `PeerGate.mayRelay` says who may use it instead.
- */
-function relayServer(): ReturnType<typeof circuitRelayServer> {
-  const circuits = limit('relayedConnections')
-  return circuitRelayServer({
-    hopTimeout: limit('relayHopMs'),
-    reservations: { applyDefaultLimit: false, maxReservations: limit('relayReservations') },
-    maxInboundHopStreams: limit('relayStreamsPerPeer'),
-    maxOutboundHopStreams: limit('relayStreamsPerPeer'),
-    maxOutboundStopStreams: circuits,
-  })
 }

@@ -6,13 +6,19 @@ import { createLibp2p, type Libp2pOptions } from 'libp2p'
 import { HeddleError } from '../../core/errors.ts'
 import type { NodeId } from '../../core/ids.ts'
 import { limit } from '../../core/limits.ts'
+import { blockOf } from '../../core/registry/address-block.ts'
 import type { Logger } from '../../ports/logger.ts'
-import { connectionGateOf, nodeIdOf } from './connection-gate.ts'
+import { BoundedDatastore } from './bounded-datastore.ts'
+import { checkConnectionBudget } from './connection-budget.ts'
+import { ConnectionGate, nodeIdOf } from './connection-gate.ts'
+import { announceFilterOf } from './host-addresses.ts'
 import { allowGossipTopic } from './host-gossip.ts'
 import { hostLog } from './host-log.ts'
 import type { HostDeps, HostOptions } from './host-options.ts'
 import { type HostServices, servicesOf } from './host-services.ts'
-import { listenAddressesOf, openQuic, type QuicState, transportsOf } from './transports.ts'
+import { countConnections, type NetFacts, reachabilityOf, relaysOf } from './net-facts.ts'
+import { openQuic, type QuicState } from './quic.ts'
+import { listenAddressesOf, transportsOf } from './transports.ts'
 
 /** The name under which nodes look for each other on a LAN; ours, so that other libp2p systems are left alone. */
 const LAN_SERVICE = '_heddle._udp.local'
@@ -21,11 +27,16 @@ export class Libp2pHost implements AsyncDisposable {
   readonly node: Libp2p<HostServices>
   readonly id: NodeId
   readonly #log: Logger
+  readonly #facts: Pick<NetFacts, 'mdns' | 'quicOff'>
 
-  constructor(node: Libp2p<HostServices>, { log }: { readonly log: Logger }) {
+  constructor(
+    node: Libp2p<HostServices>,
+    { log, facts }: { readonly log: Logger; readonly facts: Pick<NetFacts, 'mdns' | 'quicOff'> },
+  ) {
     this.node = node
     this.id = nodeIdOf(node.peerId)
     this.#log = log
+    this.#facts = facts
   }
 
   /** Multiaddrs that others can be told, each with this node's id; over a relay too while it has a place there. */
@@ -51,6 +62,25 @@ export class Libp2pHost implements AsyncDisposable {
     allowGossipTopic(this.node.services.pubsub, topic)
   }
 
+  /** Where this node stands in the network. */
+  netFacts(): NetFacts {
+    const known = this.node.services.addressBook.known()
+    const of = (type: string): string[] =>
+      known.filter((address) => address.type === type).map(({ multiaddr }) => multiaddr.toString())
+    const announced = this.addresses()
+    return {
+      ...this.#facts,
+      reachability: reachabilityOf(known, (address) => blockOf(address) !== undefined),
+      listenAddresses: of('transport').filter((address) => !address.includes('/p2p-circuit')),
+      announcedAddresses: announced,
+      observedAddresses: of('observed'),
+      mappedAddresses: of('ip-mapping'),
+      relays: relaysOf(announced),
+      relayedNodes: this.node.services.relay?.reservations.size,
+      connections: countConnections(this.node.getConnections()),
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.node.stop()
     this.#log.debug({}, 'libp2p stopped')
@@ -62,43 +92,63 @@ export class Libp2pHost implements AsyncDisposable {
  * @throws HeddleError `port_in_use` where an address is taken, `config_invalid` where an option cannot be
  */
 export async function startHost({ log }: HostDeps, options: HostOptions): Promise<Libp2pHost> {
+  const budget = checkConnectionBudget(options)
   const quic = await openQuic(options)
   if (quic.kind === 'off' && options.quic) log.info({ why: quic.why }, 'no quic')
-  const node = await createLibp2p<HostServices>(await initOf(log, options, quic))
+  const gate = new ConnectionGate(options.gate)
+  const node = await createLibp2p<HostServices>(await initOf({ log, gate, quic }, options))
+  gate.countIn(() => node.getConnections())
   try {
     await node.start()
   } catch (cause) {
     await node.stop()
     throw listenFailure(options, cause)
   }
-  const host = new Libp2pHost(node, { log })
-  log.info({ node: host.id, addresses: host.addresses() }, 'mesh listens')
+  const facts = { mdns: findsLan(options), quicOff: quic.kind === 'off' ? quic.why : undefined }
+  const host = new Libp2pHost(node, { log, facts })
+  log.info({ node: host.id, addresses: host.addresses(), worstCaseBytes: budget.worstCaseBytes }, 'mesh listens')
   return host
 }
 
-async function initOf(log: Logger, options: HostOptions, quic: QuicState): Promise<Libp2pOptions<HostServices>> {
+interface InitParts {
+  readonly log: Logger
+  readonly gate: ConnectionGate
+  readonly quic: QuicState
+}
+
+async function initOf({ log, gate, quic }: InitParts, options: HostOptions): Promise<Libp2pOptions<HostServices>> {
   const { mode, publicAddresses, maxConnections } = options
-  const isPublic = publicAddresses.length > 0
-  const wantsRelay = mode === 'node' && !isPublic
+  const wantsRelay = mode === 'node' && publicAddresses.length === 0
   const relays = wantsRelay ? Array.from({ length: limit('relaysWanted') }, () => '/p2p-circuit') : []
   return {
     start: false,
     privateKey: await generateKeyPairFromSeed('Ed25519', options.seed),
     nodeInfo: { name: 'heddle', userAgent: 'heddle' },
-    addresses: { listen: [...listenAddressesOf(options, quic), ...relays], announce: [...publicAddresses] },
+    addresses: {
+      listen: [...listenAddressesOf(options, quic), ...relays],
+      // Besides the interfaces' own: neighbours on the LAN need not go through the router.
+      appendAnnounce: [...publicAddresses],
+      announceFilter: announceFilterOf(options.listen?.host),
+    },
     ...transportsOf(options, quic),
-    connectionGater: connectionGateOf(options.gate),
+    connectionGater: gate,
     connectionManager: {
       maxConnections,
+      maxParallelDials: limit('dialsAtOnce'),
       inboundConnectionThreshold: limit('meshConnectionsPerSecond'),
       maxIncomingPendingConnections: limit('meshPendingConnections'),
     },
     // A busy event loop answers a ping late, which is no reason to drop a peer in the middle of an answer.
     connectionMonitor: { abortConnectionOnPingFailure: false },
-    peerDiscovery: mode === 'node' && options.mdns ? [mdns({ serviceTag: LAN_SERVICE })] : [],
+    datastore: new BoundedDatastore({ maxItems: limit('libp2pItems') }),
+    peerDiscovery: findsLan(options) ? [mdns({ serviceTag: LAN_SERVICE })] : [],
     services: servicesOf(options),
     logger: hostLog(log),
   }
+}
+
+function findsLan({ mode, mdns: isWanted }: HostOptions): boolean {
+  return mode === 'node' && isWanted
 }
 
 function listenFailure({ listen }: HostOptions, cause: unknown): HeddleError {
