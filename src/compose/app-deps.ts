@@ -3,15 +3,18 @@ import type { IncomingMessage } from 'node:http'
 import type { ApiKeys } from '../accounts/api-keys.ts'
 import type { LogRing } from '../adapters/system/log-ring.ts'
 import type { PrometheusMetrics } from '../adapters/system/prometheus-metrics.ts'
+import type { SystemIds } from '../adapters/system/system-ids.ts'
 import { asRequestId, asUnixMs, type RequestId } from '../core/ids.ts'
 import type { ConfigEntry } from '../core/wire/admin.ts'
 import type { Catalogue } from '../gateway/catalogue.ts'
+import { explainRoute } from '../gateway/explain.ts'
 import type { AppDeps, KeyAdmin, LogTail, RuntimeAdmin } from '../http/admin/deps.ts'
 import type { Admission } from '../ports/admission.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Logger } from '../ports/logger.ts'
 import type { RequestLog } from '../ports/request-log.ts'
 import type { Config, EffectiveSetting } from './config.ts'
+import { type MeshAdminDeps, meshAdminOf } from './mesh-admin.ts'
 import { type ModelAdminDeps, modelAdminOf } from './model-admin.ts'
 import type { NodeStatus } from './node-status.ts'
 import { SETTINGS } from './settings.ts'
@@ -30,6 +33,8 @@ export interface AppParts {
   readonly ring: LogRing
   readonly runtimes: RuntimeAdmin
   readonly status: NodeStatus
+  readonly ids: SystemIds
+  readonly mesh: MeshAdminDeps['mesh']
   readonly models: ModelAdminDeps
   readonly stop: (how: { readonly now: boolean }) => void
 }
@@ -49,6 +54,14 @@ export function appDepsOf(parts: AppParts): AppDeps {
     config: () => config.settings.map(entryOf),
     shutdown: parts.stop,
     catalogue,
+    explain: (question) => explainRoute({ catalogue }, question),
+    mesh: meshAdminOf({
+      self: () => status.self(),
+      selfDetail: () => status.selfDetail(),
+      mode: config.mode,
+      mesh: parts.mesh,
+      requestId: () => parts.ids.requestId(),
+    }),
     models: modelAdminOf(parts.models),
     runtimes,
     keys: keyAdminOf(parts),

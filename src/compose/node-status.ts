@@ -1,12 +1,19 @@
-/** What a node says of itself: status with health in sentences, running models, readiness. */
-import type { HealthItem, Ps, PsEntry, Status } from '../core/wire/admin.ts'
+/** What a node says of itself: status, running models, readiness. */
+import type { NodeView, Ps, PsEntry, Status } from '../core/wire/admin.ts'
+import type { NodeDetail, NodeServiceView } from '../core/wire/admin-mesh.ts'
+import type { Catalogue } from '../gateway/catalogue.ts'
 import type { HealthFacts, Readiness } from '../http/admin/deps.ts'
 import { runtimeView } from '../http/admin/views.ts'
 import type { ModelLibrary } from '../models/library.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Runtime } from '../ports/runtime.ts'
 import type { LocalProvider } from '../provider/local-provider.ts'
-import { type Config, isLoopback } from './config.ts'
+import type { Config } from './config.ts'
+import { meshHealth } from './mesh-health.ts'
+import type { MeshParts } from './mesh-parts.ts'
+import { meshStatus } from './mesh-status.ts'
+import { offerView, otherNodes } from './mesh-views.ts'
+import { nodeHealth } from './node-health.ts'
 import type { Identity } from './open-identity.ts'
 
 export interface NodeStatusDeps {
@@ -14,6 +21,10 @@ export interface NodeStatusDeps {
   readonly config: Config
   readonly identity: Identity
   readonly provider: LocalProvider
+  /** The models of every node of the network. */
+  readonly catalogue: Pick<Catalogue, 'models'>
+  /** Undefined in mode standalone, and until the mesh is open. */
+  readonly mesh: () => MeshParts | undefined
   readonly library: ModelLibrary
   readonly version: string
   readonly startedAtMs: number
@@ -32,38 +43,69 @@ export class NodeStatus {
   }
 
   status(): Status {
-    const { clock, config, identity, provider, version, startedAtMs, url } = this.#deps
+    const { catalogue, clock, config, identity, provider, version, startedAtMs, url } = this.#deps
     const runtimes = provider.runtimes()
-    const ready = provider.all().filter(({ state }) => state === 'ready')
-    const models = [...new Set(ready.map(({ offer }) => offer.id))].sort()
-    const state = this.#state(models.length, runtimes)
+    const mesh = this.#deps.mesh()
     return {
       schema: 'heddle.status/v1',
-      state,
-      health: this.#health(runtimes),
+      state: this.#state(runtimes),
+      health: [...nodeHealth(this.#deps), ...(mesh === undefined ? [] : meshHealth(mesh))],
       node: { id: identity.id, name: config.name, fingerprint: identity.fingerprint },
       http: { url: url() },
-      mesh: { addresses: [] },
-      // Until this node belongs to a network, it is one by itself.
-      network: { id: identity.fingerprint, name: config.name },
-      nodes: [
-        {
-          id: identity.id,
-          name: config.name,
-          state: state === 'running' ? 'online' : state === 'starting' || state === 'draining' ? state : 'degraded',
-          connector: 'local',
-          region: config.region ?? null,
-          tiers: [],
-          models,
-          inFlight: runtimes.reduce((sum, runtime) => sum + runtime.inFlight(), 0),
-          capacity: runtimes.reduce((sum, runtime) => sum + runtime.snapshot().capacity, 0),
-          lastSeen: new Date(clock.now()).toISOString(),
-        },
-      ],
+      mesh: meshStatus(config.mode, mesh),
+      // A node without a network is one by itself.
+      network: mesh === undefined ? { id: identity.fingerprint, name: config.name } : { ...mesh.network },
+      nodes: [this.self(), ...(mesh === undefined ? [] : otherNodes(mesh))],
       version,
       startedAt: new Date(startedAtMs).toISOString(),
       runtimes: runtimes.map((runtime) => runtimeView(runtime, clock.now())),
-      models: models.length,
+      models: catalogue.models().length,
+    }
+  }
+
+  /** This node among the nodes of its network. */
+  self(): NodeView {
+    const { clock, config, identity, provider, version } = this.#deps
+    const runtimes = provider.runtimes()
+    const state = this.#state(runtimes)
+    const problem = runtimes.map((runtime) => runtime.snapshot()).find((snapshot) => snapshot.state !== 'ready')
+    const isOnline = state === 'running' || (runtimes.length === 0 && state !== 'draining')
+    return {
+      id: identity.id,
+      name: config.name,
+      state: isOnline ? 'online' : state === 'starting' || state === 'draining' ? state : 'degraded',
+      reason: isOnline ? '' : (problem?.reason ?? ''),
+      connector: 'local',
+      account: 'self',
+      path: null,
+      rttMs: null,
+      version,
+      region: config.region ?? null,
+      tiers: [],
+      models: readyModels(provider),
+      inFlight: runtimes.reduce((sum, runtime) => sum + runtime.inFlight(), 0),
+      capacity: runtimes.reduce((sum, runtime) => sum + runtime.snapshot().capacity, 0),
+      lastSeen: new Date(clock.now()).toISOString(),
+    }
+  }
+
+  /** The same in full, for a node that publishes no record. */
+  selfDetail(): NodeDetail {
+    const { identity, provider } = this.#deps
+    return {
+      ...this.self(),
+      schema: 'heddle.node/v1',
+      fingerprint: identity.fingerprint,
+      accountId: identity.account,
+      roles: [],
+      addresses: [],
+      directUrl: null,
+      country: null,
+      hardware: null,
+      protocol: null,
+      services: provider.runtimes().map(ownService),
+      record: null,
+      paths: [],
     }
   }
 
@@ -95,7 +137,7 @@ export class NodeStatus {
   ready(): Readiness {
     const draining = this.#deps.isDraining()
     if (draining) return { ready: false, draining, reasons: ['the node is stopping'] }
-    if (this.#deps.provider.all().some(({ state }) => state === 'ready')) return { ready: true, draining, reasons: [] }
+    if (this.#deps.catalogue.models().length > 0) return { ready: true, draining, reasons: [] }
     const reasons = this.#deps.provider.runtimes().map((runtime) => {
       const { state, reason } = runtime.snapshot()
       return `${runtime.id}: ${reason === '' ? state : reason}`
@@ -116,70 +158,31 @@ export class NodeStatus {
     }
   }
 
-  #state(models: number, runtimes: readonly Runtime[]): Status['state'] {
-    if (this.#deps.isDraining()) return 'draining'
-    if (models > 0) return runtimes.some((runtime) => runtime.snapshot().state === 'unhealthy') ? 'degraded' : 'running'
+  #state(runtimes: readonly Runtime[]): Status['state'] {
+    const { catalogue, isDraining } = this.#deps
+    if (isDraining()) return 'draining'
+    if (catalogue.models().length > 0)
+      return runtimes.some((runtime) => runtime.snapshot().state === 'unhealthy') ? 'degraded' : 'running'
     return runtimes.some((runtime) => runtime.snapshot().state === 'starting') ? 'starting' : 'degraded'
-  }
-
-  #health(runtimes: readonly Runtime[]): HealthItem[] {
-    const { config, library, isDemoOnly } = this.#deps
-    const health: HealthItem[] = []
-    if (runtimes.length === 0) {
-      health.push(
-        item(
-          'no_runtime',
-          'error',
-          'no runtime is configured or found, so no model can be served',
-          'heddle runtimes add <url>',
-        ),
-      )
-    }
-    for (const runtime of runtimes) {
-      const { state, reason, tries } = runtime.snapshot()
-      if (state === 'ready') continue
-      const tried = tries > 0 ? ` (tried ${tries} times)` : ''
-      const severity = state === 'starting' ? 'info' : 'warning'
-      health.push(
-        item(
-          `runtime_${state}`,
-          severity,
-          `${runtime.id} is ${state}: ${reason}${tried}`,
-          `heddle runtimes test ${runtime.id}`,
-        ),
-      )
-    }
-    for (const file of library.refused()) {
-      health.push(item('model_refused', 'warning', `${file.fileName} is not offered: ${file.reason}`, null))
-    }
-    if (isDemoOnly()) {
-      health.push(
-        item(
-          'demo_model_only',
-          'info',
-          'only the tiny demo model that comes with heddle is here',
-          'heddle models pull <url|file>',
-        ),
-      )
-    }
-    if (!isLoopback(config.http.listen.host)) {
-      health.push(
-        item(
-          'listens_widely',
-          'warning',
-          `the API listens on ${config.http.listen.host}; anyone who can reach it may try keys`,
-          `heddle config set http.listen 127.0.0.1:${config.http.listen.port}`,
-        ),
-      )
-    }
-    if (config.log.content)
-      health.push(
-        item('content_logged', 'warning', 'prompts and completions are logged', 'heddle config set log.content false'),
-      )
-    return health
   }
 }
 
-function item(code: string, severity: HealthItem['severity'], message: string, fix: string | null): HealthItem {
-  return { code, severity, message, fix }
+function readyModels(provider: LocalProvider): string[] {
+  const ready = provider.all().filter(({ state }) => state === 'ready')
+  return [...new Set(ready.map(({ offer }) => offer.id))].sort()
+}
+
+function ownService(runtime: Runtime): NodeServiceView {
+  const { state, offers, capacity } = runtime.snapshot()
+  const models = offers.map(offerView)
+  return {
+    name: 'llm',
+    runtime: runtime.id,
+    state,
+    groups: [],
+    models,
+    inFlight: runtime.inFlight(),
+    queued: 0,
+    capacity,
+  }
 }

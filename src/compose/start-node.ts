@@ -11,6 +11,7 @@ import type { Clock } from '../ports/clock.ts'
 import { appDepsOf } from './app-deps.ts'
 import type { Config } from './config.ts'
 import { listen } from './listen.ts'
+import type { MeshParts } from './mesh-parts.ts'
 import { writeNodeFile } from './node-file.ts'
 import { NodeStatus } from './node-status.ts'
 import { openParts, type Parts, type StartOptions } from './parts.ts'
@@ -42,13 +43,15 @@ export async function startNode(config: Config, options: StartOptions): Promise<
   const { clock, log, identity, provider, seen } = parts
   const catalogue = new Catalogue({ directory: provider, seenModels: () => seen.ids() })
   const stopping = Promise.withResolvers<{ readonly now: boolean }>()
-  const life = { url: '', draining: false }
+  const life: Life = { url: '', draining: false, mesh: undefined }
   const demoOnly = (): boolean => isDemoOnly(parts)
   const status = new NodeStatus({
     clock,
     config,
     identity,
     provider,
+    catalogue,
+    mesh: () => life.mesh,
     library: parts.models.library,
     version: VERSION,
     startedAtMs: clock.now(),
@@ -56,7 +59,12 @@ export async function startNode(config: Config, options: StartOptions): Promise<
     isDraining: () => life.draining,
     isDemoOnly: demoOnly,
   })
-  const { server, app } = await openServer(starting, config, parts, { catalogue, status, stop: stopping.resolve })
+  const { server, app } = await openServer(starting, config, parts, {
+    catalogue,
+    status,
+    mesh: () => life.mesh,
+    stop: stopping.resolve,
+  })
   life.url = await listen(server, config.http.listen)
   const startedAt = new Date(clock.now()).toISOString()
   const { url } = life
@@ -80,9 +88,18 @@ export async function startNode(config: Config, options: StartOptions): Promise<
   }
 }
 
+/** What becomes known, or changes, after the parts were made. */
+interface Life {
+  url: string
+  draining: boolean
+  /** Set once the mesh is open; never in mode standalone. */
+  mesh: MeshParts | undefined
+}
+
 interface Face {
   readonly catalogue: Catalogue
   readonly status: NodeStatus
+  readonly mesh: () => MeshParts | undefined
   readonly stop: (how: { readonly now: boolean }) => void
 }
 
@@ -91,7 +108,7 @@ async function openServer(
   stack: AsyncDisposableStack,
   config: Config,
   parts: Parts,
-  { catalogue, status, stop }: Face,
+  { catalogue, status, mesh, stop }: Face,
 ): Promise<{ readonly server: HeddleServer; readonly app: ReturnType<typeof buildApp> }> {
   const { clock, ids, log, admission, requestLog, metrics, provider, models, runtimeStore } = parts
   const requestIds = new WeakMap<IncomingMessage, RequestId>()
@@ -101,6 +118,7 @@ async function openServer(
       config,
       catalogue,
       status,
+      mesh,
       stop,
       requestIds,
       ring: parts.logging.ring,

@@ -7,8 +7,10 @@ import { asRequestId } from '../core/ids.ts'
 import { limit } from '../core/limits.ts'
 import { checkAccess } from './access.ts'
 import type { AppDeps } from './admin/deps.ts'
+import { explainRoutes } from './admin/explain-routes.ts'
 import { keyRoutes } from './admin/key-routes.ts'
 import { logRoutes } from './admin/log-routes.ts'
+import { meshRoutes } from './admin/mesh-routes.ts'
 import { modelRoutes } from './admin/model-routes.ts'
 import { nodeRoutes } from './admin/node-routes.ts'
 import { requestRoutes } from './admin/request-routes.ts'
@@ -62,6 +64,8 @@ function addRoutes(app: ZodApp, deps: AppDeps): void {
   catalogueRoutes(app, deps)
   nodeRoutes(app, deps)
   modelRoutes(app, deps)
+  meshRoutes(app, deps)
+  explainRoutes(app, deps)
   runtimeRoutes(app, deps)
   keyRoutes(app, deps)
   requestRoutes(app, deps)

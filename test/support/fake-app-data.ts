@@ -27,7 +27,7 @@ export const STATUS: Status = {
   ],
   node: { id: 'node-1', name: 'studio-pc', fingerprint: 'ab'.repeat(32) },
   http: { url: 'http://127.0.0.1:11440' },
-  mesh: { addresses: [] },
+  mesh: { addresses: [], mode: 'standalone', state: 'off', peers: { direct: 0, circuit: 0 } },
   network: { id: 'local', name: 'home' },
   nodes: [],
   version: '0.1.0',

@@ -6,11 +6,13 @@ import type { Candidate } from '../../src/core/routing/candidate.ts'
 import type { LogLine } from '../../src/core/wire/admin.ts'
 import type { PullProgress } from '../../src/core/wire/admin-models.ts'
 import { Catalogue } from '../../src/gateway/catalogue.ts'
+import { explainRoute } from '../../src/gateway/explain.ts'
 import type { AppDeps } from '../../src/http/admin/deps.ts'
 import type { Admission } from '../../src/ports/admission.ts'
 import type { Scope } from '../../src/ports/key-store.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import { KEY, LINES, MODEL, RECORD, RUNTIME, STATUS } from './fake-app-data.ts'
+import { fakeMeshAdmin } from './fake-mesh-admin.ts'
 
 export const SECRET = 'sk-heddle-0123456789abcdef0123456789abcdef0123456789a'
 
@@ -67,6 +69,7 @@ const SCOPES: Readonly<Record<string, readonly Scope[]>> = {
 }
 
 export function fakeNode(): FakeNode {
+  const catalogue = catalogueOf(ODD_MODEL_IDS)
   const clock = new MemoryClock()
   const calls: string[] = []
   const logged: FakeNode['logged'] = []
@@ -122,7 +125,9 @@ export function fakeNode(): FakeNode {
         },
       ],
       shutdown: ({ now }) => void calls.push(`shutdown now=${now}`),
-      catalogue: catalogueOf(ODD_MODEL_IDS),
+      catalogue,
+      explain: (question) => explainRoute({ catalogue }, question),
+      mesh: fakeMeshAdmin(calls),
       models: {
         list: async () => [MODEL],
         show: async (id) => (id === 'nobody' ? missing(id) : { ...MODEL, id }),

@@ -3,6 +3,9 @@ import type { InferenceRequest } from '../openai/inference-request.ts'
 import type { AcceptedParameters, Candidate } from './candidate.ts'
 import { isWithinTrust, type PromptTrust } from './prompt-trust.ts'
 
+/** What of a request decides who can serve it. */
+export type RoutedRequest = Pick<InferenceRequest, 'endpoint' | 'parameters' | 'hasImages'>
+
 export type Exclusion =
   | { readonly kind: 'not_ready'; readonly state: string; readonly detail: string }
   | { readonly kind: 'endpoint'; readonly endpoint: string }
@@ -14,7 +17,7 @@ export type Exclusion =
 /** The first reason why `candidate` cannot serve `request`; undefined where it can. */
 export function exclusionOf(
   candidate: Candidate,
-  request: InferenceRequest,
+  request: RoutedRequest,
   promptTrust: PromptTrust,
 ): Exclusion | undefined {
   const { offer, trust } = candidate

@@ -1,7 +1,6 @@
 /** Orders the candidates for one request and says why the others were left out. */
-import type { InferenceRequest } from '../openai/inference-request.ts'
 import type { Candidate } from './candidate.ts'
-import { type Exclusion, exclusionOf } from './exclude.ts'
+import { type Exclusion, exclusionOf, type RoutedRequest } from './exclude.ts'
 import type { PromptTrust } from './prompt-trust.ts'
 import { compareRanks, type Rank, type RankReason, rankOf, rankReason } from './rank.ts'
 
@@ -20,7 +19,7 @@ export interface RoutePlan {
 
 /** `promptTrust` is how far the prompt of this request may travel; nobody outside it is in the plan. */
 export function planRoute(
-  request: InferenceRequest,
+  request: RoutedRequest,
   candidates: readonly Candidate[],
   { promptTrust }: { readonly promptTrust: PromptTrust },
 ): RoutePlan {

@@ -24,7 +24,10 @@ export function notedExclusions(excluded: readonly ExcludedCandidate[]): readonl
 }
 
 /** The truth about a plan without a candidate. Only for models that somebody offers. */
-export function refusalOf({ excluded }: Pick<RoutePlan, 'excluded'>, request: InferenceRequest): HeddleError {
+export function refusalOf(
+  { excluded }: Pick<RoutePlan, 'excluded'>,
+  request: Pick<InferenceRequest, 'model'>,
+): HeddleError {
   const metadata = { excluded: notedExclusions(excluded) }
   const waiting = excluded.find(({ exclusion }) => exclusion.kind === 'not_ready')
   if (waiting !== undefined) {
@@ -41,7 +44,7 @@ export function refusalOf({ excluded }: Pick<RoutePlan, 'excluded'>, request: In
 
 function refusalFor(
   exclusion: Exclusion | undefined,
-  { model }: InferenceRequest,
+  { model }: Pick<InferenceRequest, 'model'>,
   metadata: Readonly<Record<string, unknown>>,
 ): HeddleError {
   switch (exclusion?.kind) {

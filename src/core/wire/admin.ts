@@ -22,7 +22,16 @@ export const NodeView = z
     id: z.string(),
     name: z.string(),
     state: z.enum(['starting', 'online', 'degraded', 'draining', 'offline']),
+    /** Why it is not online; empty where it is. */
+    reason: z.string(),
     connector: ConnectorView,
+    /** Whether it belongs to the account of the node that answers. */
+    account: z.enum(['self', 'other']),
+    /** How bytes travel to it now; null where it is this node or not connected. */
+    path: z.enum(['direct', 'circuit']).nullable(),
+    /** To it and back, as last measured. */
+    rttMs: z.number().nonnegative().nullable(),
+    version: z.string(),
     region: z.string().nullable(),
     tiers: z.array(z.string()),
     models: z.array(z.string()),
@@ -75,7 +84,15 @@ export const Status = z
     health: z.array(HealthItem),
     node: z.object({ id: z.string(), name: z.string(), fingerprint: z.string() }),
     http: z.object({ url: z.string() }),
-    mesh: z.object({ addresses: z.array(z.string()) }),
+    mesh: z.object({
+      /** Multiaddrs that others are told. */
+      addresses: z.array(z.string()),
+      mode: z.enum(['standalone', 'local', 'node']),
+      /** `off` without a mesh; connected to nobody; comparing the registry with the first peers; or done with that. */
+      state: z.enum(['off', 'alone', 'joining', 'joined']),
+      /** Connected now. */
+      peers: z.object({ direct: z.int().nonnegative(), circuit: z.int().nonnegative() }),
+    }),
     network: z.object({ id: z.string(), name: z.string() }),
     nodes: z.array(NodeView),
     version: z.string(),

@@ -20,6 +20,13 @@ describe('access to the admin API', () => {
     ['GET', '/api/v1/requests', 'read'],
     ['GET', '/api/v1/requests/last', 'read'],
     ['GET', '/api/v1/logs', 'read'],
+    ['GET', '/api/v1/nodes', 'read'],
+    ['GET', '/api/v1/nodes/attic', 'read'],
+    ['GET', '/api/v1/peers', 'read'],
+    ['POST', '/api/v1/peers', 'admin', { address: '/ip4/192.168.1.20/tcp/11441' }],
+    ['POST', '/api/v1/ping', 'admin', { node: 'attic' }],
+    ['GET', '/api/v1/netcheck', 'read'],
+    ['GET', '/api/v1/explain', 'read', undefined, '?model=tiny'],
     ['POST', '/api/v1/models/pull', 'admin', { ref: 'https://models.test/x.gguf' }],
     ['DELETE', '/api/v1/models/org%2Fname', 'admin'],
     ['POST', '/api/v1/runtimes', 'admin', { spec: 'openai:http://127.0.0.1:8000' }],
@@ -30,14 +37,14 @@ describe('access to the admin API', () => {
     ['POST', '/api/v1/shutdown', 'admin', {}],
   ] as const
 
-  for (const [method, url, scope, payload] of routes) {
+  for (const [method, url, scope, payload, query = ''] of routes) {
     it(`${method} ${url} needs ${scope}`, async () => {
       const { app, calls } = await openApp()
       const body = payload === undefined ? {} : { payload: JSON.stringify(payload) }
       const ask = (key: string | undefined) =>
         app.inject({
           method,
-          url,
+          url: url + query,
           ...body,
           headers: {
             ...(payload === undefined ? {} : json),
@@ -61,7 +68,8 @@ describe('access to the admin API', () => {
     )
     const tested = new Set(
       routes.map(
-        ([method, url]) => `${method} ${url.replace(/\/(tiny|org%2Fname|openai%3A[^/]*|key_[a-z]+|last)$/, '/{id}')}`,
+        ([method, url]) =>
+          `${method} ${url.replace(/\/(tiny|attic|org%2Fname|openai%3A[^/]*|key_[a-z]+|last)$/, '/{id}')}`,
       ),
     )
     assert.deepEqual(

@@ -4,6 +4,15 @@ import type { KeyId, RequestId } from '../../core/ids.ts'
 import type { ConfigEntry, LogLine, Ps, RuntimeView, Status, VersionView } from '../../core/wire/admin.ts'
 import type { CreateKey } from '../../core/wire/admin-accounts.ts'
 import type {
+  ConnectedPeer,
+  Netcheck,
+  NodeDetail,
+  NodeList,
+  PeerList,
+  PingReply,
+  PingRequest,
+} from '../../core/wire/admin-mesh.ts'
+import type {
   AddRuntime,
   ModelView,
   PullProgress,
@@ -12,6 +21,7 @@ import type {
   TestRuntime,
 } from '../../core/wire/admin-models.ts'
 import type { Catalogue } from '../../gateway/catalogue.ts'
+import type { Question, RouteExplanation } from '../../gateway/explain.ts'
 import type { Admission } from '../../ports/admission.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { ApiKey } from '../../ports/key-store.ts'
@@ -81,6 +91,20 @@ export interface LogTail {
   subscribe(listener: (line: LogLine) => void): () => void
 }
 
+/** The network around this node. Nodes are named by their name, id or fingerprint, or a beginning that no other has. */
+export interface MeshAdmin {
+  nodes(): NodeList
+  /** @throws HeddleError `not_found`, or `invalid_request` where several nodes fit */
+  node(which: string): NodeDetail
+  /** @throws HeddleError `conflict` where this node has no mesh */
+  peers(): PeerList
+  /** @throws HeddleError `invalid_request` where it is no multiaddr, `peer_unreachable`, or `conflict` where this node has no mesh */
+  connect(address: string, options: Cancellable): Promise<ConnectedPeer>
+  /** @throws HeddleError as `node` and `connect` do; `model_not_found` where the node has no model to answer */
+  ping(request: PingRequest, options: Cancellable): Promise<PingReply>
+  netcheck(): Netcheck
+}
+
 export interface AppDeps {
   readonly clock: Clock
   readonly log: Logger
@@ -96,6 +120,9 @@ export interface AppDeps {
   /** Begins to stop the node; returns at once. */
   readonly shutdown: (options: { readonly now: boolean }) => void
   readonly catalogue: Pick<Catalogue, 'models' | 'model' | 'known'>
+  /** @throws HeddleError `model_not_found` or `no_capacity` where nobody offers the model */
+  readonly explain: (question: Question) => RouteExplanation
+  readonly mesh: MeshAdmin
   readonly models: ModelAdmin
   readonly runtimes: RuntimeAdmin
   readonly keys: KeyAdmin

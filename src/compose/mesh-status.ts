@@ -1,0 +1,17 @@
+/** The mesh's part of a node's status. */
+import type { Status } from '../core/wire/admin.ts'
+import type { MeshMode } from '../core/wire/admin-mesh.ts'
+import type { MeshParts } from './mesh-parts.ts'
+
+export function meshStatus(mode: MeshMode, mesh: MeshParts | undefined): Status['mesh'] {
+  if (mesh === undefined) return { addresses: [], mode, state: 'off', peers: { direct: 0, circuit: 0 } }
+  const { membership, netFacts } = mesh
+  return { addresses: [...netFacts().addresses], mode, state: membership.view().state, peers: peerCounts(mesh) }
+}
+
+/** Connected peers by the best way to them. */
+export function peerCounts({ connections, paths }: MeshParts): Status['mesh']['peers'] {
+  const peers = connections.peers()
+  const circuit = peers.filter((peer) => paths(peer)[0]?.kind === 'circuit').length
+  return { direct: peers.length - circuit, circuit }
+}
