@@ -14,26 +14,28 @@ export interface ConnectionBudget {
 
 export interface BudgetConfig {
   readonly maxConnections: number
+  readonly relayServer: boolean
   /** Memory that this process may use. */
   readonly memoryLimitBytes: number
 }
 
 /**
  * Per connection: a frame that has not wholly arrived + bytes that nobody has read yet (`StreamGuard` keeps both)
- * + gossip that the peer does not take + what its own libp2p streams wait to send.
+ * + gossip that the peer does not take + sockets and keys. A relay adds what waits in its circuits, both ways.
  */
-export function connectionBudget({ maxConnections, memoryLimitBytes }: BudgetConfig): ConnectionBudget {
+export function connectionBudget({ maxConnections, relayServer, memoryLimitBytes }: BudgetConfig): ConnectionBudget {
   const perConnectionBytes =
     limit('streamWindowBytes') +
     limit('connectionUnreadBytes') +
     limit('gossipUnsentBytes') +
     limit('connectionStateBytes')
+  const relayBytes = relayServer ? 2 * limit('relayCircuits') * limit('relayBacklogBytes') : 0
   const allowedBytes = Math.floor(memoryLimitBytes / 2)
   return {
     perConnectionBytes,
-    worstCaseBytes: maxConnections * perConnectionBytes,
+    worstCaseBytes: maxConnections * perConnectionBytes + relayBytes,
     allowedBytes,
-    maxConnections: Math.floor(allowedBytes / perConnectionBytes),
+    maxConnections: Math.max(0, Math.floor((allowedBytes - relayBytes) / perConnectionBytes)),
   }
 }
 
