@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { ListDirectory, testCandidate, testRequest } from '../../test/support/candidates.ts'
+import { ListServiceDirectory } from '../../test/support/list-service-directory.ts'
 import { asNodeId, asRuntimeId } from '../core/ids.ts'
 import type { Candidate } from '../core/routing/candidate.ts'
 import { planRoute } from '../core/routing/plan-route.ts'
@@ -95,16 +96,14 @@ describe('JoinedServiceDirectory', () => {
       capacity: 1,
       trust: 'network',
     })
-    const listOf = (all: readonly ServiceCandidate[]) => ({
-      allInstances: () => all,
-      instancesOf: (name: string) => all.filter(({ service }) => service === name),
-    })
     const joined = new JoinedServiceDirectory([
-      listOf([instance('here', 'whisper')]),
-      listOf([instance('far', 'llm'), instance('far', 'whisper')]),
+      new ListServiceDirectory([instance('here', 'whisper')]),
+      new ListServiceDirectory([instance('far', 'llm'), instance('far', 'whisper')]),
     ])
     assert.deepEqual(nodesOf(joined.instancesOf('whisper')), ['here', 'far'])
     assert.equal(joined.allInstances().length, 3)
+    assert.equal(joined.instancesAt(asNodeId('far')).length, 2)
+    assert.deepEqual(joined.instancesInGroup('whisper', 'model=x'), [])
   })
 })
 

@@ -1,4 +1,5 @@
 /** Several service directories as one: the services of this node, and those of the others. */
+import type { NodeId } from '../core/ids.ts'
 import type { ServiceCandidate } from '../core/routing/service-candidate.ts'
 import type { ServiceDirectory } from '../ports/service-directory.ts'
 
@@ -12,6 +13,14 @@ export class JoinedServiceDirectory implements ServiceDirectory {
 
   instancesOf(service: string): readonly ServiceCandidate[] {
     return this.#directories.flatMap((directory) => directory.instancesOf(service))
+  }
+
+  instancesInGroup(service: string, group: string): readonly ServiceCandidate[] {
+    return this.#directories.flatMap((directory) => directory.instancesInGroup(service, group))
+  }
+
+  instancesAt(node: NodeId): readonly ServiceCandidate[] {
+    return this.#directories.flatMap((directory) => directory.instancesAt(node))
   }
 
   allInstances(): readonly ServiceCandidate[] {

@@ -63,9 +63,10 @@ export async function serveService(
 ): Promise<ServiceAnswer> {
   const parsed = parseServicePath(ask.path)
   if (parsed.kind === 'refused') throw new HeddleError('invalid_request', `the path is refused: ${parsed.reason}`)
-  const { service, instances } = instancesFor(deps.services, ask)
+  const service = ask.service ?? serviceAt(deps.services, ask.node)
   const isInference = service === LLM && ask.method === 'POST'
   if (ask.admitted.limitsModels && !isInference) throw limitedToModels(service)
+  const instances = isInference ? [] : instancesFor(deps.services, service, ask.node)
   // For inference the body alone counts: a header must not hide a model that the key may not use.
   const keys = isInference ? MODEL_KEY : keysOfGroups(instances.flatMap(({ groups }) => groups))
   const inHeaders = isInference ? NO_FIELDS : fieldsOf(keys, ask)
@@ -85,7 +86,7 @@ export async function serveService(
       isDirect: ask.node !== undefined,
       needsGroups: service !== LLM || isInference,
     },
-    instances,
+    isInference ? modelInstances(deps.services, fields, ask) : instances,
   )
   const message: Omit<MessageRequest, 'body'> = {
     id: ask.id,
@@ -97,23 +98,37 @@ export async function serveService(
   return sendToFirst(deps, ordered, message, judged(body, ask), { signal })
 }
 
+/** The service that a path without one means: the only one of its node, or `llm` among several. */
+function serviceAt(directory: ServiceDirectory, node: NodeId | undefined): string {
+  if (node === undefined) throw unknownService(directory, '')
+  const names = [...new Set(directory.instancesAt(node).map(({ service }) => service))]
+  const chosen = names.length === 1 ? names[0] : names.find((name) => name === LLM)
+  if (chosen === undefined) throw notAtNode(directory, node, undefined)
+  return chosen
+}
+
 /** Everyone who might answer, ready or not; never empty. */
 function instancesFor(
   directory: ServiceDirectory,
-  { service, node }: ServiceAsk,
-): { readonly service: string; readonly instances: readonly ServiceCandidate[] } {
-  if (node === undefined) {
-    const instances = service === undefined ? [] : directory.instancesOf(service)
-    if (service === undefined || instances.length === 0) throw unknownService(directory, service ?? '')
-    return { service, instances }
-  }
-  const ofNode = (service === undefined ? directory.allInstances() : directory.instancesOf(service)).filter(
-    (instance) => instance.node === node,
-  )
-  const names = [...new Set(ofNode.map((instance) => instance.service))]
-  const chosen = service ?? (names.length === 1 ? names[0] : names.find((name) => name === LLM))
-  if (chosen === undefined || ofNode.length === 0) throw notAtNode(directory, node, service)
-  return { service: chosen, instances: ofNode.filter((instance) => instance.service === chosen) }
+  service: string,
+  node: NodeId | undefined,
+): readonly ServiceCandidate[] {
+  const instances =
+    node === undefined
+      ? directory.instancesOf(service)
+      : directory.instancesAt(node).filter((instance) => instance.service === service)
+  if (instances.length > 0) return instances
+  throw node === undefined ? unknownService(directory, service) : notAtNode(directory, node, service)
+}
+
+/** Of a network of thousands only those of the model are looked at. */
+function modelInstances(
+  directory: ServiceDirectory,
+  fields: RequestFields,
+  { node, strictness }: ServiceAsk,
+): readonly ServiceCandidate[] {
+  if (node !== undefined || strictness !== 'exact') return instancesFor(directory, LLM, node)
+  return directory.instancesInGroup(LLM, `model=${String(fields.get('model'))}`)
 }
 
 /** Those of `keys` that the request names outside its body; header names have no case. */
@@ -200,14 +215,7 @@ function unknownService(directory: ServiceDirectory, service: string): HeddleErr
 }
 
 function notAtNode(directory: ServiceDirectory, node: NodeId, service: string | undefined): HeddleError {
-  const offered = [
-    ...new Set(
-      directory
-        .allInstances()
-        .filter((instance) => instance.node === node)
-        .map((instance) => instance.service),
-    ),
-  ]
+  const offered = [...new Set(directory.instancesAt(node).map((instance) => instance.service))]
   const id = node.slice(0, 80)
   if (offered.length === 0)
     return new HeddleError('not_found', `no node "${id}" that offers services is known`, { fix: 'heddle nodes ls' })

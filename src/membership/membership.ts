@@ -15,6 +15,7 @@ import type { MembershipDeps } from './deps.ts'
 import { Intake, type IntakeCounts } from './intake.ts'
 import { Liveness } from './liveness.ts'
 import { MeshDirectory } from './mesh-directory.ts'
+import { MeshServices } from './mesh-services.ts'
 import { Publisher } from './publisher.ts'
 import { encodeSnapshot, parseSnapshot } from './snapshot.ts'
 import { SyncAnswers } from './sync-answers.ts'
@@ -46,6 +47,7 @@ export class Membership implements AsyncDisposable {
   readonly registry: Registry
   readonly liveness: Liveness
   readonly directory: MeshDirectory
+  readonly services: MeshServices
   readonly #deps: MembershipDeps
   readonly #publisher: Publisher
   readonly #intake: Intake
@@ -67,6 +69,7 @@ export class Membership implements AsyncDisposable {
     this.registry = new Registry({ scheme, network, self: this.self, objectionTo, ...(quotas && { quotas }) })
     this.liveness = new Liveness(deps)
     this.directory = new MeshDirectory({ registry: this.registry, liveness: this.liveness, trustOf })
+    this.services = new MeshServices({ registry: this.registry, sources: this.directory.sources, trustOf })
     this.#publisher = new Publisher(deps, this.registry)
     this.#connecting = new Connecting(deps, this.registry, bootstrap)
     const onOutcome = (outcome: Outcome): void => this.#onOutcome(outcome)
@@ -74,7 +77,7 @@ export class Membership implements AsyncDisposable {
     const objectionToPeer = (peer: NodeId): string | undefined => this.#objectionToPeer(peer)
     const shared = { clock, network, registry: this.registry, onOutcome, onHello, objectionToPeer }
     this.#answers = new SyncAnswers(shared)
-    this.#schedule = new SyncSchedule(deps, { ...shared, exchange: gossip })
+    this.#schedule = new SyncSchedule(deps, { ...shared, chance: deps.chance, exchange: gossip })
     this.#admission = new Admission(deps, {
       isListed: (peer) => this.registry.table.get(peer) !== undefined,
       compare: (peer) => this.#schedule.compare(peer),
@@ -212,7 +215,7 @@ export class Membership implements AsyncDisposable {
       using _ = this.#deps.clock.after(limit('snapshotTimeoutMs'), () =>
         late.abort(new HeddleError('timeout', 'the disk is slow')),
       )
-      const bytes = encodeSnapshot({ records, goodPeers: this.#connecting.good.all() })
+      const bytes = encodeSnapshot({ records, gone: table.allGone(), goodPeers: this.#connecting.good.all() })
       await this.#deps.store.save(bytes, late)
       this.#savedVersion = version
     } catch (error) {
@@ -234,6 +237,7 @@ export class Membership implements AsyncDisposable {
     }
     for (const good of snapshot.goodPeers.toReversed()) this.#connecting.good.add(good)
     const arrival = { now: clock.now(), at: clock.monotonic(), source: 'disk' as const, idleMs: 0 }
+    for (const gone of snapshot.gone) this.registry.restoreGone(gone, arrival)
     for (const record of snapshot.records) {
       const outcome = this.registry.receiveRecord(record, arrival)
       if (outcome.kind === 'own') this.#publisher.startAfter(outcome.position)

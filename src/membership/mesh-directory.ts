@@ -44,6 +44,11 @@ export class MeshDirectory implements Directory {
     registry.table.onChange((change) => this.#onChange(change))
   }
 
+  /** Where the changing parts of candidates are, for those who make others of the same nodes. */
+  get sources(): CandidateSources {
+    return this.#sources
+  }
+
   /** Both numbers only grow, so equal sums mean that neither changed. */
   version(): number {
     return this.#registry.table.version + this.#liveness.version

@@ -1,5 +1,5 @@
 /** What this node serves, as its record tells others and as its own routing sees it. */
-import { asRuntimeId } from '../core/ids.ts'
+import { asRuntimeId, type NodeId } from '../core/ids.ts'
 import { Listeners } from '../core/listeners.ts'
 import type { NodeService } from '../core/registry/node-record.ts'
 import { identityGroupsOf } from '../core/routing/identity-groups.ts'
@@ -43,6 +43,14 @@ export class NodeServices implements ServiceDirectory, Disposable {
   instancesOf(service: string): readonly ServiceCandidate[] {
     if (service !== LLM) return this.#deps.services.named(service).map((each) => serviceCandidate(this.#node, each))
     return this.#deps.provider.runtimes().map((runtime) => runtimeCandidate(this.#node, runtime))
+  }
+
+  instancesInGroup(service: string, group: string): readonly ServiceCandidate[] {
+    return this.instancesOf(service).filter(({ groups }) => groups.includes(group))
+  }
+
+  instancesAt(node: NodeId): readonly ServiceCandidate[] {
+    return node === this.#node.id ? this.allInstances() : []
   }
 
   allInstances(): readonly ServiceCandidate[] {
