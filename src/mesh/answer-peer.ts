@@ -1,21 +1,15 @@
 /** A peer's request handed to this node's services; what they refuse becomes an answer, so that the peer learns why. */
 import { bodyOf } from '../core/byte-channel.ts'
-import { type ErrorCode, HeddleError, heddleErrorOf } from '../core/errors.ts'
+import { type ErrorCode, HeddleError, heddleErrorOf, mayTryNextCandidate } from '../core/errors.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { MessageRequest, MessageResponse } from '../core/message.ts'
 import { errorBody, errorHeaders } from '../core/openai/error-reply.ts'
 import type { MeshDeps } from './deps.ts'
 
-/** These say that nothing was begun: as a reset they let the asker try another node without reading an answer. */
-const NOT_BEGUN: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'runtime_unavailable',
-  'model_loading',
-  'no_capacity',
-  'queue_full',
-  'draining',
-])
+/** These say that nothing was begun here. */
+const NOT_BEGUN: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['no_capacity', 'queue_full', 'draining'])
 
-/** Rejects, which resets the request, where nothing was begun or the peer has given it up. */
+/** Rejects, which resets the request, where another node may do better or the peer has given it up. */
 export async function answerPeer(
   { serve, log }: Pick<MeshDeps, 'serve' | 'log'>,
   from: NodeId,
@@ -27,7 +21,7 @@ export async function answerPeer(
   } catch (cause) {
     signal.throwIfAborted()
     const error = heddleErrorOf(cause)
-    if (NOT_BEGUN.has(error.code)) throw error
+    if (NOT_BEGUN.has(error.code) || mayTryNextCandidate(error)) throw error
     log.warn(
       { peer: from, requestId: request.id, service: request.service, code: error.code },
       'request of a peer failed',

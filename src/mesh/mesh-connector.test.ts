@@ -114,12 +114,14 @@ describe('the mesh connector', () => {
     assert.doesNotMatch(text, /secret/)
   })
 
-  it('rejects with the code where nothing was begun, so that another node may be asked', async () => {
+  it('rejects with the code where another node may do better', async () => {
     for (const [thrown, code] of [
       ['runtime_unavailable', 'runtime_unavailable'],
       ['model_loading', 'model_loading'],
       ['no_capacity', 'upstream_failed'],
       ['queue_full', 'upstream_failed'],
+      ['upstream_failed', 'upstream_failed'],
+      ['timeout', 'timeout'],
     ] as const) {
       let asked = 0
       const { fabric, a, b } = pair(async () => {

@@ -8,9 +8,9 @@ export interface SendOptions {
 }
 
 /**
- * Every implementation promises:
+ * Every implementation promises (test/contracts/connector.contract.ts checks it):
  * - it resolves once the provider's status is known, whatever the status is; it rejects with a HeddleError
- *   (`upstream_failed`, `runtime_unavailable`, `model_loading`, `timeout`) when no status came;
+ *   (`upstream_failed`, `peer_unreachable`, `runtime_unavailable`, `model_loading`, `timeout`) when no status came;
  * - the body yields bytes as they arrive, holds at most a bounded number of unread ones, ends only when the provider's answer ended
  *   and throws `upstream_interrupted` when it was cut;
  * - aborting the signal rejects the promise or the body's next read with the signal's reason and stops the provider.
