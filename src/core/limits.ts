@@ -275,7 +275,7 @@ export const LIMITS = {
   peerProbes: { value: 4, unit: 'items', reason: 'probes at the same time' },
   peerProbeFailures: { value: 3, unit: 'items', reason: 'failures in a row before a suspect peer counts as down' },
   wantedPeers: { value: 8, unit: 'items', reason: 'connections that a node keeps by itself: gossip reaches 10,000 nodes in five hops' },
-  dialsPerBlock: { value: 2, unit: 'items', reason: 'of the connections that a node makes by itself, those into one /24 or /48, so that one site cannot be all it sees' },
+  dialsPerBlock: { value: 4, unit: 'items', reason: 'connections into one /24 or /48 at which a node dials elsewhere; half of those wanted, so that one site is not all it sees' },
   dialsAtOnce: { value: 8, unit: 'items', reason: 'connections that are being made at the same time; libp2p takes 10 pending ones' },
   connectIntervalMs: { value: 5_000, unit: 'ms', reason: 'pause between two looks at whom to connect to' },
   bootstrapAddresses: { value: 64, unit: 'items', reason: 'addresses tried in one round' },

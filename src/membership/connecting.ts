@@ -2,8 +2,10 @@
 import { HeddleError } from '../core/errors.ts'
 import type { NodeId } from '../core/ids.ts'
 import { limit } from '../core/limits.ts'
+import { blocksOf } from '../core/registry/address-block.ts'
 import { beatIntervalMs } from '../core/registry/lease.ts'
 import type { Registry } from '../core/registry/registry.ts'
+import type { RegistryEntry } from '../core/registry/registry-table.ts'
 import type { Timer } from '../ports/clock.ts'
 import { jittered, type MembershipDeps } from './deps.ts'
 import { GoodPeers } from './good-peers.ts'
@@ -19,6 +21,10 @@ export interface BootstrapView {
   /** Why the last dial failed, for people; empty after a success. */
   readonly reason: string
 }
+
+/** Groups of connected peers beside the address blocks: without a public address, and of whom no record is known. */
+const ELSEWHERE = 'elsewhere'
+const UNLISTED = 'unlisted'
 
 interface Target {
   readonly peer: NodeId | undefined
@@ -107,25 +113,55 @@ export class Connecting {
 
   /** Whom to connect to while there are connections: a few listed nodes up to the wanted number, and one of the lost ones. */
   #choose(): readonly Target[] {
-    const { gossip } = this.#deps
-    const connected = new Set(gossip.peers())
-    const missing = Math.max(0, limit('wantedPeers') - connected.size)
-    const others = [...this.#registry.table.values()].filter(
+    const connected = new Set(this.#deps.gossip.peers())
+    const missing = limit('wantedPeers') - this.#countedPeers()
+    const others = [...(missing > 0 ? this.#registry.table.values() : [])].filter(
       ({ record }) => record.peer !== this.#registry.self && !connected.has(record.peer) && record.addresses.length > 0,
     )
-    const chosen = this.#some(others, missing).map(({ record }) => ({ peer: record.peer, addresses: record.addresses }))
+    const chosen = this.#spread(others, missing).map(({ record }) => record)
     const lost = this.good
       .all()
       .filter(({ peer }) => !connected.has(peer) && this.#registry.table.get(peer)?.status !== 'live')
     return [...chosen, ...this.#some(lost, 1)]
   }
 
+  /** Connections, of one address block and of peers that are not listed no more than the limit: many from one site are no more worth. */
+  #countedPeers(): number {
+    const groups = [...this.#connectedBlocks()].map(([block, count]) =>
+      block === ELSEWHERE ? count : Math.min(count, limit('dialsPerBlock')),
+    )
+    return groups.reduce((sum, count) => sum + count, 0)
+  }
+
+  /** How many connected peers there are of each address block. */
+  #connectedBlocks(): Map<string, number> {
+    const counts = new Map<string, number>()
+    for (const peer of this.#deps.gossip.peers()) {
+      const record = this.#registry.table.get(peer)?.record
+      const [block = ELSEWHERE] = record === undefined ? [UNLISTED] : blocksOf(record.addresses)
+      counts.set(block, (counts.get(block) ?? 0) + 1)
+    }
+    return counts
+  }
+
   #someStale(): readonly Target[] {
     const stale = [...this.#registry.table.values()].filter(({ record }) => record.peer !== this.#registry.self)
-    return this.#some(stale, limit('wantedPeers')).map(({ record }) => ({
-      peer: record.peer,
-      addresses: record.addresses,
-    }))
+    return this.#spread(stale, limit('wantedPeers')).map(({ record }) => record)
+  }
+
+  /** Up to `most` nodes, chosen by chance, no more of one address block than the limit together with those connected. */
+  #spread(entries: readonly RegistryEntry[], most: number): readonly RegistryEntry[] {
+    const taken = this.#connectedBlocks()
+    const count = (block: string): unknown => taken.set(block, (taken.get(block) ?? 0) + 1)
+    const chosen: RegistryEntry[] = []
+    for (const entry of this.#shuffled(entries)) {
+      if (chosen.length >= most) break
+      const blocks = blocksOf(entry.record.addresses)
+      if (blocks.some((block) => (taken.get(block) ?? 0) >= limit('dialsPerBlock'))) continue
+      blocks.forEach(count)
+      chosen.push(entry)
+    }
+    return chosen
   }
 
   /** Dials some at a time until there are enough connections; why the last failure failed. */
@@ -182,13 +218,24 @@ export class Connecting {
 
   /** Up to `most` of the items, chosen by chance. */
   #some<T>(items: readonly T[], most: number): readonly T[] {
-    const left = [...items]
     const chosen: T[] = []
-    while (chosen.length < most && left.length > 0) {
-      const [item] = left.splice(Math.floor(this.#deps.chance.fraction() * left.length), 1)
-      if (item !== undefined) chosen.push(item)
+    for (const item of this.#shuffled(items)) {
+      if (chosen.length >= most) break
+      chosen.push(item)
     }
     return chosen
+  }
+
+  /** The items in an order of chance, as far as they are asked for. */
+  *#shuffled<T>(items: readonly T[]): Generator<T> {
+    const left = [...items]
+    while (left.length > 0) {
+      const index = Math.floor(this.#deps.chance.fraction() * left.length)
+      const item = left[index] as T
+      left[index] = left.at(-1) as T
+      left.pop()
+      yield item
+    }
   }
 }
 

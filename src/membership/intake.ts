@@ -1,7 +1,7 @@
 /** Judges what gossip brings: what is new goes into the registry and on to others, what breaks the rules is held against its bringer. */
 import type { NodeId } from '../core/ids.ts'
 import { limit } from '../core/limits.ts'
-import { parseBatch } from '../core/registry/gossip-batch.ts'
+import { type GossipBatch, parseBatch } from '../core/registry/gossip-batch.ts'
 import type { Position } from '../core/registry/node-record.ts'
 import { type Arrival, isNews, type Outcome } from '../core/registry/outcome.ts'
 import { isSendersFault } from '../core/registry/record-refusal.ts'
@@ -40,6 +40,12 @@ export class Intake {
     burst: limit('gossipFloodPerSecond'),
     most: limit('gossipSenders'),
   })
+  /** Each item may cost a signature check, and a message holds many. */
+  readonly #items = new TokenBuckets({
+    perSecond: limit('gossipItemsPerSecond'),
+    burst: limit('gossipItemsBurst'),
+    most: limit('gossipSenders'),
+  })
   readonly #records = new TokenBuckets({
     perSecond: 1_000 / limit('recordPauseMs'),
     burst: limit('recordBurst'),
@@ -71,7 +77,9 @@ export class Intake {
     const batch = parseBatch(data)
     // A later version of this program may send what this one cannot read.
     if (batch.kind !== 'ok') return batch.kind === 'unsupported_version' ? 'ignore' : 'reject'
-    const arrival: Arrival = { now: this.#clock.now(), at, source: 'author', idleMs: 0 }
+    const { records, beats, proofs } = batch.value
+    if (!this.#items.take(from, at, records.length + beats.length + 2 * proofs.length)) return 'ignore'
+    const arrival: Arrival = { now: this.#clock.now(), at, source: 'author', from, idleMs: 0 }
     let hasNews = false
     for (const outcome of this.#outcomes(batch.value, arrival)) {
       if (outcome.kind === 'refused' && isSendersFault(outcome.refusal)) return 'reject'
@@ -81,18 +89,7 @@ export class Intake {
     return hasNews ? 'accept' : 'ignore'
   }
 
-  *#outcomes(
-    {
-      records,
-      beats,
-      proofs,
-    }: {
-      readonly records: readonly Uint8Array[]
-      readonly beats: readonly Uint8Array[]
-      readonly proofs: readonly Uint8Array[]
-    },
-    arrival: Arrival,
-  ): Generator<Outcome> {
+  *#outcomes({ records, beats, proofs }: GossipBatch, arrival: Arrival): Generator<Outcome> {
     for (const bytes of records) yield this.#registry.receiveRecord(bytes, arrival)
     for (const bytes of proofs) yield this.#registry.receiveProof(bytes, arrival)
     for (const bytes of beats) yield this.#registry.receiveBeat(bytes, arrival)

@@ -169,7 +169,7 @@ export class Publisher {
       loads,
     })
     this.#loadClasses = classesOf(described)
-    this.#registry.putOwnBeat(beat)
+    this.#registry.putOwnBeat(beat, clock.monotonic())
     this.#scheduleBeat()
     void this.#send({ records: [], beats: [beat.bytes], proofs: [] }, this.#stopped.signal)
   }

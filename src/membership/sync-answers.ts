@@ -6,6 +6,7 @@ import { limit } from '../core/limits.ts'
 import { differingSums } from '../core/registry/digest.ts'
 import type { Outcome } from '../core/registry/outcome.ts'
 import { differenceIn } from '../core/registry/reconcile.ts'
+import { isSendersFault } from '../core/registry/record-refusal.ts'
 import type { Registry } from '../core/registry/registry.ts'
 import {
   encodeAnswer,
@@ -41,6 +42,11 @@ export class SyncAnswers {
   readonly #questions = new TokenBuckets({
     perSecond: limit('syncPerSecond'),
     burst: limit('syncBurst'),
+    most: limit('gossipSenders'),
+  })
+  readonly #items = new TokenBuckets({
+    perSecond: limit('syncItemsPerSecond'),
+    burst: limit('syncItemsBurst'),
     most: limit('gossipSenders'),
   })
 
@@ -79,6 +85,7 @@ export class SyncAnswers {
         return { kind: 'pull', ...difference, wants: difference.wants.slice(0, MOST_WANTS) }
       }
       case 'push':
+        if (!this.#items.take(from, clock.monotonic(), question.items.length)) return { kind: 'busy' }
         return { kind: 'push', taken: receiveItems(this.#deps, from, question.items) }
       default:
         return question satisfies never
@@ -86,7 +93,10 @@ export class SyncAnswers {
   }
 }
 
-/** Takes what a peer held into the registry; how many of the items were news. */
+/**
+ * Takes what a peer held into the registry; how many of the items were news.
+ * @throws HeddleError `invalid_request` at the first one that breaks the rules
+ */
 export function receiveItems(
   { clock, registry, onOutcome }: Pick<SyncAnswersDeps, 'clock' | 'registry' | 'onOutcome'>,
   from: NodeId,
@@ -96,7 +106,7 @@ export function receiveItems(
   const at = clock.monotonic()
   let taken = 0
   for (const item of items) {
-    const arrival = { now, at, source: 'peer' as const, idleMs: item.kind === 'record' ? item.idleMs : 0 }
+    const arrival = { now, at, source: 'peer' as const, from, idleMs: item.kind === 'record' ? item.idleMs : 0 }
     const outcomes =
       item.kind === 'proof'
         ? [registry.receiveProof(item.proof, arrival)]
@@ -104,7 +114,13 @@ export function receiveItems(
             registry.receiveRecord(item.record, arrival),
             ...(item.beat === undefined ? [] : [registry.receiveBeat(item.beat, arrival)]),
           ]
-    for (const outcome of outcomes) onOutcome(outcome, from)
+    for (const outcome of outcomes) {
+      if (outcome.kind === 'refused' && isSendersFault(outcome.refusal)) {
+        // Whoever holds a record has checked it, so the rest of what this peer has is not worth reading.
+        throw new HeddleError('invalid_request', `${from} gave what is no record or is not signed by its author`)
+      }
+      onOutcome(outcome, from)
+    }
     if (
       outcomes.some(({ kind }) => kind === 'listed' || kind === 'left' || kind === 'heard' || kind === 'equivocation')
     )

@@ -22,6 +22,7 @@ import {
 } from '../core/registry/sync-messages.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { PeerExchange } from '../ports/gossip.ts'
+import type { IdSource } from '../ports/id-source.ts'
 import { receiveItems } from './sync-answers.ts'
 
 /** Buckets and haves of one question; a have takes under 64 bytes. */
@@ -31,6 +32,7 @@ const OTHER_BYTES = 1_024
 
 export interface SyncDeps {
   readonly clock: Clock
+  readonly chance: Pick<IdSource, 'fraction'>
   readonly network: NetworkId
   readonly registry: Registry
   readonly exchange: PeerExchange
@@ -52,7 +54,10 @@ export async function syncWith(
   peer: NodeId,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<SyncResult> {
-  const buckets = await differingBuckets(deps, peer, { signal })
+  const differing = await differingBuckets(deps, peer, { signal })
+  // From another place each time, so that what is refused in some buckets does not keep the others waiting for ever.
+  const first = Math.floor(deps.chance.fraction() * differing.length)
+  const buckets = [...differing.slice(first), ...differing.slice(0, first)]
   let [received, sent, rounds] = [0, 0, 0]
   for (let left = buckets; left.length > 0 && rounds < limit('syncRounds'); rounds += 1) {
     const { asked, haves } = nextQuestion(deps.registry, left)
@@ -62,7 +67,8 @@ export async function syncWith(
     sent += await push(deps, peer, answer.wants, { signal })
     const covered = Math.min(answer.covered, asked.length)
     left = left.slice(covered)
-    // A bucket that is not covered comes again; nothing new in it means that we refuse what is offered.
+    // We refuse all that is offered, as a full table does: the next comparison tries elsewhere.
+    if (answer.items.length > 0 && taken === 0) break
     if (covered === 0 && taken === 0) break
   }
   return { received, sent, rounds }

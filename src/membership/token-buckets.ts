@@ -27,11 +27,11 @@ export class TokenBuckets {
     return this.#buckets.size
   }
 
-  /** Takes one token of `name`; false where there is none. */
-  take(name: string, at: MonotonicMs): boolean {
+  /** Takes tokens of `name`, one unless told otherwise; false where there are fewer. */
+  take(name: string, at: MonotonicMs, count = 1): boolean {
     const bucket = this.#filled(name, at)
-    if (bucket.tokens < 1) return false
-    bucket.tokens -= 1
+    if (bucket.tokens < count) return false
+    bucket.tokens -= count
     return true
   }
 

@@ -11,8 +11,15 @@ export interface Arrival {
   readonly at: MonotonicMs
   /** From its author just now, from a peer that held it, or from our own disk. */
   readonly source: 'author' | 'peer' | 'disk'
-  /** How long ago the peer that held it had the last sign of life; shortens the lease, so that passing on never extends one. */
+  /** The peer that brought it and proved its key, where one did. */
+  readonly from?: NodeId | undefined
+  /** How long ago the peer that held it had the last word of its author; shortens the lease, so that passing on never extends one. */
   readonly idleMs: number
+}
+
+/** The part of `idleMs` that counts against the lease: none of what a node brings of itself, as it lives now. */
+export function silenceMs({ from, idleMs }: Arrival, author: NodeId): number {
+  return from === author ? 0 : idleMs
 }
 
 export type Outcome =
@@ -59,8 +66,9 @@ export function refusalByClock(madeAt: UnixMs, mostAgeMs: number, { now, source 
 }
 
 /** Whether the peer that held the record has not heard of its node for longer than its lease. */
-export function isLeaseOver(record: NodeRecord, { source, idleMs }: Arrival): boolean {
-  return source === 'peer' && !isFarewell(record) && idleMs >= clampLease(record.leaseMs)
+export function isLeaseOver(record: NodeRecord, arrival: Arrival): boolean {
+  if (arrival.source !== 'peer' || isFarewell(record)) return false
+  return silenceMs(arrival, record.peer) >= clampLease(record.leaseMs)
 }
 
 export function refused(refusal: RecordRefusal): Outcome {

@@ -87,15 +87,13 @@ function itemFor(table: RegistryTable, peer: NodeId, held: readonly Have[], at: 
 }
 
 function itemForEntry(
-  { signed, beat, heardAt, leaseEndsAt }: RegistryEntry,
+  { signed, beat, heardAt }: RegistryEntry,
   held: readonly Have[],
   at: MonotonicMs,
 ): SyncItem | undefined {
   const order = orderOf(signed, held)
   if (order < 0 || (order === 0 && held.some((have) => isSame(have, signed)))) return undefined
-  // Only our own record has a lease without end, and who sends it lives.
-  const idleMs = leaseEndsAt === Number.POSITIVE_INFINITY ? 0 : Math.max(0, Math.round(at - heardAt))
-  return { kind: 'record', record: signed.bytes, beat: beat?.bytes, idleMs }
+  return { kind: 'record', record: signed.bytes, beat: beat?.bytes, idleMs: Math.max(0, Math.round(at - heardAt)) }
 }
 
 function isWanted(table: RegistryTable, peer: NodeId, held: readonly Have[]): boolean {

@@ -5,6 +5,7 @@ import { peerIdOf } from '../identity/peer-id.ts'
 import type { MonotonicMs, NodeId, UnixMs } from '../ids.ts'
 import { limit } from '../limits.ts'
 import { Digest } from './digest.ts'
+import { encodeProof } from './equivocation.ts'
 import type { SignedBeat } from './load-beat.ts'
 import { recordsOf, type Slot } from './merge.ts'
 import type { NodeRecord, ServiceLoad, SignedRecord } from './node-record.ts'
@@ -16,7 +17,7 @@ import { isSameDescription } from './same-description.ts'
 export interface RegistryEntry {
   readonly signed: SignedRecord
   readonly record: NodeRecord
-  /** Stale: remembered from an earlier run and not heard of since; shown and dialled, never routed to. */
+  /** Stale: nothing proves yet that it lives, as of what an earlier run remembered; shown and dialled, never routed to or passed on. */
   readonly status: 'live' | 'stale'
   /** One for each service of the record, in its order. */
   readonly loads: readonly ServiceLoad[]
@@ -34,6 +35,14 @@ export interface GoneNode {
   readonly beatNumber: number
   /** When what is remembered would be refused for its age anyway. */
   readonly forgetAt: UnixMs
+}
+
+/** What is kept on disk of a node that is gone. */
+export interface RememberedNode {
+  readonly cause: GoneNode['cause']
+  readonly beatNumber: number
+  /** Its newest record as it travels, or the proof of its equivocation. */
+  readonly bytes: Uint8Array
 }
 
 /** One node was listed, signed another record, or went. */
@@ -102,6 +111,15 @@ export class RegistryTable {
     return this.#entries.values()
   }
 
+  /** What must not be forgotten over a restart, or what was said before a node went could bring it back. */
+  allGone(): readonly RememberedNode[] {
+    return [...this.#gone.values()].map(({ slot, cause, beatNumber }) => ({
+      cause,
+      beatNumber,
+      bytes: slot.kind === 'record' ? slot.newest.bytes : encodeProof(slot),
+    }))
+  }
+
   /** The nodes that have this service, identity group or model, in no order. */
   having(by: IndexedBy, key: string): readonly RegistryEntry[] {
     return [...this.#index.nodes(by, key)].map((peer) => this.#entries.get(peer)).filter((entry) => entry !== undefined)
@@ -131,6 +149,12 @@ export class RegistryTable {
   /** Why `record` has no place. */
   quotaRefusal(record: NodeRecord): AdmissionRefusal | undefined {
     return this.#quotas.refusalOf(record, this.#entries.get(record.peer)?.record)
+  }
+
+  /** Why a farewell is not remembered: those of strangers must not push out what is known of nodes that were here. */
+  farewellRefusal({ peer }: NodeRecord): AdmissionRefusal | undefined {
+    const isFull = this.#gone.size >= limit('registryRecords') && this.slotOf(peer) === undefined
+    return isFull ? { kind: 'full', what: 'registry' } : undefined
   }
 
   /** Lists a node, in place of what was known of it. */

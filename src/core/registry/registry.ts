@@ -11,11 +11,12 @@ import { clampLease, recordAgeMs } from './lease.ts'
 import { parseLoadBeat, type SignedBeat, verifyBeat } from './load-beat.ts'
 import { mergeSlots, positionOf, recordsOf, type Slot } from './merge.ts'
 import { comparePositions, isFarewell, type NodeRecord, type SignedRecord } from './node-record.ts'
-import { type Arrival, isLeaseOver, type Outcome, refusalByClock, refused } from './outcome.ts'
+import { type Arrival, isLeaseOver, type Outcome, refusalByClock, refused, silenceMs } from './outcome.ts'
 import { defaultQuotas, type QuotaLimits } from './quotas.ts'
 import { parseNodeRecord, type UnverifiedRecord, verifyRecord } from './record-codec.ts'
 import type { RecordRefusal } from './record-refusal.ts'
-import { type GoneNode, RegistryTable } from './registry-table.ts'
+import { type GoneNode, RegistryTable, type RememberedNode } from './registry-table.ts'
+import { isSignOfLife, lastWordOf } from './sign-of-life.ts'
 import { VerifiedSignatures } from './verified-signatures.ts'
 
 export interface RegistryDeps {
@@ -50,9 +51,9 @@ export class Registry {
   }
 
   /** Our own loads changed. */
-  putOwnBeat(beat: SignedBeat): void {
+  putOwnBeat(beat: SignedBeat, at: MonotonicMs): void {
     const entry = this.table.get(this.#deps.self)
-    if (entry !== undefined) this.table.put({ ...entry, beat, loads: beat.beat.loads })
+    if (entry !== undefined) this.table.put({ ...entry, beat, loads: beat.beat.loads, heardAt: at })
   }
 
   receiveRecord(bytes: Uint8Array, arrival: Arrival): Outcome {
@@ -102,7 +103,7 @@ export class Registry {
     if (beat.incarnation > incarnation) return { kind: 'unknown', peer }
     const heardNumber = entry === undefined ? gone?.beatNumber : entry.beat?.beat.number
     if (beat.number <= (heardNumber ?? 0)) return DUPLICATE
-    const leaseMs = clampLease(beat.leaseMs) - arrival.idleMs
+    const leaseMs = clampLease(beat.leaseMs) - silenceMs(arrival, peer)
     if (leaseMs <= 0) return refused({ kind: 'too_old', ageMs: arrival.idleMs })
     const objection =
       entry?.status === 'live' ? undefined : this.#admissionRefusal(newest.record, { ...arrival, idleMs: 0 })
@@ -110,11 +111,14 @@ export class Registry {
     const signed = verifyBeat(this.#deps.scheme, parsed.value)
     if (signed === undefined) return refused({ kind: 'bad_signature' })
     if (peer === this.#deps.self) return { kind: 'own', position: { incarnation, seq: beat.seq } }
+    const isProof =
+      entry?.status === 'live' ||
+      isSignOfLife({ author: peer, saidAt: beat.sentAt }, entry && lastWordOf(entry), arrival)
     const isMatch = beat.seq === seq && beat.loads.length === newest.record.services.length
     this.table.put({
       signed: newest,
       record: newest.record,
-      status: 'live',
+      status: isProof ? 'live' : 'stale',
       loads: isMatch ? beat.loads : (entry?.loads ?? newest.record.services.map(({ load }) => load)),
       beat: signed,
       heardAt: asMonotonicMs(arrival.at - arrival.idleMs),
@@ -165,11 +169,27 @@ export class Registry {
     return objectionable.map(({ record }) => record.peer)
   }
 
+  /** Remembers what an earlier run of this node knew of one that was gone. */
+  restoreGone({ cause, beatNumber, bytes }: RememberedNode, arrival: Arrival): void {
+    if (cause === 'equivocation') {
+      this.receiveProof(bytes, arrival)
+      return
+    }
+    const parsed = parseNodeRecord(this.#deps.scheme, bytes)
+    if (parsed.kind !== 'ok' || parsed.value.record.peer === this.#deps.self) return
+    const { record } = parsed.value
+    const signed = this.#refusalByNetwork(record.network) === undefined ? this.#verify(parsed.value) : undefined
+    if (signed === undefined || this.table.slotOf(record.peer) !== undefined) return
+    this.#remove(record.peer, { kind: 'record', newest: signed }, cause, beatNumber)
+    this.table.forgetUntil(arrival.now)
+  }
+
   /** The same record again says nothing new, except of a node that is only remembered. */
   #confirm(peer: NodeId, arrival: Arrival): Outcome {
     const entry = this.table.get(peer)
-    const leaseMs = entry === undefined ? 0 : clampLease(entry.record.leaseMs) - arrival.idleMs
-    if (entry?.status !== 'stale' || arrival.source === 'disk' || leaseMs <= 0) return DUPLICATE
+    const leaseMs = entry === undefined ? 0 : clampLease(entry.record.leaseMs) - silenceMs(arrival, peer)
+    if (entry?.status !== 'stale' || leaseMs <= 0) return DUPLICATE
+    if (!isSignOfLife({ author: peer, saidAt: entry.record.signedAt }, undefined, arrival)) return DUPLICATE
     this.table.put({
       ...entry,
       status: 'live',
@@ -192,10 +212,12 @@ export class Registry {
     }
     const before = this.table.get(peer)
     const isSameRun = before?.record.incarnation === record.incarnation
-    const isStale = arrival.source === 'disk'
-    const leaseEndsAt = isStale
+    const word = { author: peer, saidAt: record.signedAt }
+    const isStale = before?.status !== 'live' && !isSignOfLife(word, before && lastWordOf(before), arrival)
+    const isFromDisk = arrival.source === 'disk'
+    const leaseEndsAt = isFromDisk
       ? arrival.at + limit('staleMs')
-      : Math.max(arrival.at + clampLease(record.leaseMs) - arrival.idleMs, isSameRun ? before.leaseEndsAt : 0)
+      : Math.max(arrival.at + clampLease(record.leaseMs) - silenceMs(arrival, peer), isSameRun ? before.leaseEndsAt : 0)
     this.table.put({
       signed,
       record,
@@ -208,9 +230,9 @@ export class Registry {
     return { kind: 'listed', peer, isNew: before === undefined }
   }
 
-  #remove(peer: NodeId, slot: Slot, cause: GoneNode['cause']): void {
+  #remove(peer: NodeId, slot: Slot, cause: GoneNode['cause'], least = 0): void {
     const entry = this.table.get(peer)
-    const beatNumber = entry?.beat?.beat.number ?? this.table.gone(peer)?.beatNumber ?? 0
+    const beatNumber = entry?.beat?.beat.number ?? this.table.gone(peer)?.beatNumber ?? least
     const newestSignedAt = Math.max(...recordsOf(slot).map(({ record }) => record.signedAt))
     // Its author's clock may be behind ours by the tolerance, and then others take it for that much longer.
     const forgetAt = asUnixMs(newestSignedAt + recordAgeMs() + limit('clockToleranceMs'))
@@ -218,7 +240,7 @@ export class Registry {
   }
 
   #admissionRefusal(record: NodeRecord, arrival: Arrival): RecordRefusal | undefined {
-    if (isFarewell(record)) return undefined
+    if (isFarewell(record)) return this.table.farewellRefusal(record)
     if (isLeaseOver(record, arrival)) return { kind: 'too_old', ageMs: arrival.idleMs }
     const full = this.table.quotaRefusal(record)
     if (full !== undefined) return full
