@@ -45,6 +45,7 @@ const BY_ERROR: Readonly<Partial<Record<ErrorCode, ExitCode>>> = {
   insufficient_credits: EXIT.noCredits,
   download_failed: EXIT.unreachable,
   upstream_failed: EXIT.unreachable,
+  peer_unreachable: EXIT.unreachable,
   digest_mismatch: EXIT.notVerified,
   gguf_invalid: EXIT.notVerified,
   config_invalid: EXIT.configInvalid,

@@ -3,6 +3,7 @@ import type { HealthItem, RuntimeView, Status } from '../core/wire/admin.ts'
 import { counted, durationText } from './amounts.ts'
 import { asTyped } from './command-name.ts'
 import type { Context } from './context.ts'
+import { NODE_COLUMNS } from './node-text.ts'
 import { type Column, tableLines } from './table.ts'
 import { printable } from './terminal.ts'
 
@@ -28,16 +29,33 @@ export function statusLines(status: Status, { env, terminal }: Pick<Context, 'en
     durationText(upMs),
     `v${status.version}`,
   ]
-  const lines = [`  ${terminal.paint(colourOf(status.state), status.state)} · ${facts.join(' · ')}`, '']
-  if (status.runtimes.length > 0) {
-    const table = tableLines(
-      RUNTIME_COLUMNS,
-      status.runtimes,
-      terminal.width === undefined ? undefined : terminal.width - 2,
-    )
-    lines.push(...table.map((line) => `  ${line}`), '')
-  }
+  const lines = [`  ${terminal.paint(colourOf(status.state), status.state)} · ${facts.join(' · ')}`]
+  lines.push(...meshLines(status), '')
+  const width = terminal.width === undefined ? undefined : terminal.width - 2
+  if (status.nodes.length > 1)
+    lines.push(...tableLines(NODE_COLUMNS, status.nodes, width).map((line) => `  ${line}`), '')
+  if (status.runtimes.length > 0)
+    lines.push(...tableLines(RUNTIME_COLUMNS, status.runtimes, width).map((line) => `  ${line}`), '')
   return [...lines, ...healthLines(status.health, { env, terminal })]
+}
+
+const MESH_STATES = {
+  alone: 'connected to nobody',
+  joining: 'joining',
+  joined: 'joined',
+} as const
+
+/** The network and how this node is in it; nothing where there is no mesh. */
+function meshLines({ mesh, network, nodes }: Status): readonly string[] {
+  if (mesh.state === 'off') return []
+  const [address, ...more] = mesh.addresses
+  const where = address === undefined ? 'no address' : `${address}${more.length > 0 ? ` and ${more.length} more` : ''}`
+  const { direct, circuit } = mesh.peers
+  const relayed = circuit > 0 ? `, ${circuit} of them through a relay` : ''
+  return [
+    `  network  ${printable(network.name)} · ${MESH_STATES[mesh.state]} · ${counted(nodes.length, 'node')}`,
+    `  mesh     ${where} · ${counted(direct + circuit, 'peer')}${relayed}`,
+  ]
 }
 
 /** Counts, then each item with what mends it. */

@@ -4,6 +4,7 @@ import type { Act } from './act.ts'
 import { contextOf, type GlobalOptions, type World } from './context.ts'
 import { declareLooking } from './declare-looking.ts'
 import { declareMachine } from './declare-machine.ts'
+import { declareMesh } from './declare-mesh.ts'
 import { declareNode } from './declare-node.ts'
 import { declareUse } from './declare-use.ts'
 import type { ExitCode } from './exit-codes.ts'
@@ -51,6 +52,7 @@ export function programOf({ world, done, helpWidth }: ProgramOptions): Command {
   declareNode(program, act)
   declareUse(program, act)
   declareLooking(program, act)
+  declareMesh(program, act)
   declareMachine(program, act)
   return program
 }

@@ -8,8 +8,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import type { z } from 'zod'
-import { LogLine, Ps, Status, VersionView } from '../../src/core/wire/admin.ts'
+import { LogLine, type NodeView, Ps, Status, VersionView } from '../../src/core/wire/admin.ts'
 import { CreatedKey, KeyList, RequestView } from '../../src/core/wire/admin-accounts.ts'
+import { Explanation } from '../../src/core/wire/admin-explain.ts'
+import { NodeDetail, NodeList } from '../../src/core/wire/admin-mesh.ts'
 import { ModelList, ModelView, RuntimeList, RuntimeTest } from '../../src/core/wire/admin-models.ts'
 import { cliIn, finished } from '../support/cli-process.ts'
 
@@ -95,6 +97,20 @@ describe('the command line with a running node', () => {
     assert.match((await heddle(['doctor'])).out, /✓ node +runs at http:/)
   })
 
+  it('knows itself as a node, and explains a route that it does not take', async () => {
+    const { nodes } = await document(NodeList, 'nodes')
+    const self = nodes[0] as NodeView
+    assert.deepEqual([nodes.length, self.connector, self.account, self.models], [1, 'local', 'self', ['demo']])
+    for (const which of [self.name, self.id, self.id.slice(0, 20)])
+      assert.equal((await document(NodeDetail, 'nodes', 'show', which)).id, self.id)
+    assert.match((await heddle(['nodes'])).out, /^ {2}NODE +ID +OWNER +REGION +STATE +MODELS +LOAD +HEARD\n\* /)
+    const route = await document(Explanation, 'explain', '--model', 'demo', '--prompt-trust', 'self')
+    assert.deepEqual([route.reason, route.candidates.length, route.excluded, route.refusal], ['only', 1, [], null])
+    assert.match((await heddle(['explain', '--model', 'demo'])).out, /^would be asked in this order:\nNODE +RUNTIME/)
+    const embeddings = await heddle(['explain', '--model', 'demo', '--endpoint', 'embeddings'])
+    assert.equal(embeddings.code, 0)
+  })
+
   it('asks a model with a prompt, a pipe, and for a document; then tells the story of it', async () => {
     const { code, out, err } = await heddle(['run', 'demo', 'What', 'now?', '--stats'])
     assert.equal(code, 0, err)
@@ -122,6 +138,8 @@ describe('the command line with a running node', () => {
     const cases: readonly (readonly [readonly string[], number, RegExp])[] = [
       [['run', 'dema', 'hi'], 5, /did you mean "demo"\? {2}\[model_not_found\]\n {2}try: /],
       [['models', 'show', 'nothing'], 5, /\[model_not_found\]/],
+      [['nodes', 'show', 'nobody'], 5, /there is no node "nobody" {2}\[not_found\]\n {2}try: heddle nodes ls/],
+      [['explain', '--model', 'dema'], 5, /did you mean "demo"\? {2}\[model_not_found\]/],
       [['trace', 'req_nothing'], 5, /\[not_found\]/],
       [['keys', 'revoke', 'key_nothing'], 5, /\[not_found\]\n {2}try: heddle keys ls/],
       [['keys', 'create', 'x', '--expires', 'tomorrow'], 2, /\[invalid_request\]/],

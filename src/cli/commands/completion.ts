@@ -3,6 +3,7 @@ import { type ArgumentHandler, RootCommand } from '@bomb.sh/tab'
 import type { Command } from 'commander'
 import { SETTING_KEYS } from '../../compose/settings.ts'
 import type { KeyList } from '../../core/wire/admin-accounts.ts'
+import type { NodeList } from '../../core/wire/admin-mesh.ts'
 import type { ModelList, RuntimeList } from '../../core/wire/admin-models.ts'
 import type { ApiClient } from '../api-client.ts'
 import type { Context } from '../context.ts'
@@ -76,6 +77,7 @@ async function valuesFor(context: Context, words: readonly string[]): Promise<Va
   try {
     const node = await context.node()
     if (noun === 'run' || noun === 'models') return await modelValues(node, signal)
+    if (noun === 'nodes' || noun === 'ping') return await nodeValues(node, signal)
     if (noun === 'runtimes') return await runtimeValues(node, signal)
     if (noun === 'keys' && verb === 'revoke') return await keyValues(node, signal)
     return noun === 'trace' ? new Map([['trace id', ['last']]]) : new Map()
@@ -101,6 +103,15 @@ async function runtimeValues(node: ApiClient, signal: AbortSignal): Promise<Valu
   return new Map([
     ['runtimes test id', ids],
     ['runtimes remove id', ids],
+  ])
+}
+
+async function nodeValues(node: ApiClient, signal: AbortSignal): Promise<Values> {
+  const { nodes } = await node.document<NodeList>('/api/v1/nodes', 'heddle.nodes/v1', { signal })
+  const others = nodes.filter(({ connector }) => connector !== 'local').map(({ name }) => name)
+  return new Map([
+    ['nodes show node', nodes.map(({ name }) => name)],
+    ['ping node', others],
   ])
 }
 

@@ -32,7 +32,7 @@ function stopped(context: Context, { message, details }: HeddleError): ExitCode 
       health,
       node: { id: '', name: '', fingerprint: '' },
       http: { url: '' },
-      mesh: { addresses: [] },
+      mesh: { addresses: [], mode: null, state: 'off', peers: { direct: 0, circuit: 0 } },
       network: { id: '', name: '' },
       nodes: [],
       version: ownVersion(),
