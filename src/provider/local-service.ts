@@ -4,27 +4,11 @@ import type { UnixMs } from '../core/ids.ts'
 import { limit } from '../core/limits.ts'
 import type { MessageRequest, MessageResponse } from '../core/message.ts'
 import type { RuntimeState } from '../core/routing/candidate.ts'
+import type { ServiceDefinition } from '../core/routing/service-definition.ts'
 import { isBelowPrefix } from '../core/routing/service-path.ts'
 import type { Clock, Timer } from '../ports/clock.ts'
 import type { SendOptions } from '../ports/connector.ts'
 import type { ServiceForwarder } from '../ports/service-forwarder.ts'
-
-/** A service as its operator describes it. */
-export interface ServiceDefinition {
-  readonly name: string
-  /** Tells several services of one name apart on their node; others see it, so it is no address. */
-  readonly instance: string
-  /** Where requests go; never shown to other nodes. */
-  readonly url: string
-  /** `key=value`, `key=*` or `all`. */
-  readonly groups: readonly string[]
-  /** Requests that it works on at once. */
-  readonly capacity: number
-  /** Paths that may be asked for, each with what lies below it; none means all. */
-  readonly paths: readonly string[]
-  /** Asked for by checks. */
-  readonly healthPath: string | undefined
-}
 
 /** How a service is; a new object whenever something in it changed. */
 export interface ServiceSnapshot {
@@ -65,8 +49,9 @@ export class LocalService implements AsyncDisposable {
     return this.#inFlight
   }
 
-  start(): void {
-    void this.#check()
+  /** Begins to check it; resolves after the first check, whatever that found. */
+  start(): Promise<void> {
+    return this.#check()
   }
 
   async send(request: MessageRequest, { signal }: SendOptions): Promise<MessageResponse> {

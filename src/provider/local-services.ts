@@ -3,14 +3,21 @@ import { HeddleError } from '../core/errors.ts'
 import { Listeners } from '../core/listeners.ts'
 import type { MessageRequest, MessageResponse } from '../core/message.ts'
 import type { RouteTarget } from '../core/routing/candidate.ts'
+import type { ServiceDefinition } from '../core/routing/service-definition.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { SendOptions } from '../ports/connector.ts'
 import type { OpenForwarder } from '../ports/service-forwarder.ts'
-import { LocalService, type ServiceDefinition } from './local-service.ts'
+import { LocalService } from './local-service.ts'
 
 export interface LocalServicesDeps {
   readonly clock: Clock
   readonly open: OpenForwarder
+}
+
+export interface AddedService {
+  readonly service: LocalService
+  /** Never rejects. */
+  readonly firstCheck: Promise<void>
 }
 
 /** Owns the services added to it: disposing it disposes them. */
@@ -24,7 +31,7 @@ export class LocalServices implements AsyncDisposable {
   }
 
   /** Begins to check and offer a service. @throws HeddleError `conflict`, or `invalid_request` for its URL */
-  add(definition: ServiceDefinition): LocalService {
+  add(definition: ServiceDefinition): AddedService {
     const key = keyOf(definition.name, definition.instance)
     if (this.#services.has(key))
       throw new HeddleError('conflict', `there is a service "${key}" already`, { fix: 'heddle services ls' })
@@ -35,9 +42,9 @@ export class LocalServices implements AsyncDisposable {
       definition,
     )
     this.#services.set(key, service)
-    service.start()
+    const firstCheck = service.start()
     this.#listeners.tell('description')
-    return service
+    return { service, firstCheck }
   }
 
   /** Stops offering a service; false where there is none such. */

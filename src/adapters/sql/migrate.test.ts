@@ -14,6 +14,7 @@ import type { StateSchema } from './schema.ts'
 const CHECKSUMS: Readonly<Record<string, string>> = {
   '0001-first': 'dadb2a6073e2c2fd16e99d3de1d443cf4df07bb770e0a7e37592ddbf6724bee0',
   '0002-prompt-trust': '02b0ffed60caaad88a8f69206538762b0231da58896286a6b8011109953c9d13',
+  '0003-services': 'b723b92c1a3330ed114e53055f1affdb36ba6c951709ed4fc745395c8b0b6374',
 }
 
 function memoryDatabase() {
@@ -32,7 +33,7 @@ describe('migrate', () => {
     await using memory = memoryDatabase()
     await migrate(memory.db)
     await migrate(memory.db)
-    for (const table of ['api_key', 'request_log', 'runtime', 'seen_model'])
+    for (const table of ['api_key', 'request_log', 'runtime', 'seen_model', 'service'])
       assert(memory.tables().includes(table), table)
   })
 

@@ -4,12 +4,14 @@ import { type Migration, Migrator } from 'kysely/migration'
 import { HeddleError } from '../../core/errors.ts'
 import { first } from './migrations/0001-first.ts'
 import { promptTrust } from './migrations/0002-prompt-trust.ts'
+import { services } from './migrations/0003-services.ts'
 import type { StateSchema } from './schema.ts'
 
 /** By number; one that was released never changes (a test holds their checksums): add another one instead. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-first': first,
   '0002-prompt-trust': promptTrust,
+  '0003-services': services,
 }
 
 /** Runs what is missing, each migration in one transaction. Refuses a database that a newer version has changed (`state_newer`). */

@@ -29,6 +29,17 @@ export interface SeenModelTable {
   last_seen_at: number
 }
 
+export interface ServiceTable {
+  name: string
+  instance: string
+  url: string
+  groups: string
+  capacity: number
+  paths: string
+  health_path: string | null
+  added_at: number
+}
+
 export interface RequestLogTable {
   id: string
   at: number
@@ -54,6 +65,7 @@ export interface StateSchema {
   api_key: ApiKeyTable
   runtime: RuntimeTable
   seen_model: SeenModelTable
+  service: ServiceTable
   request_log: RequestLogTable
 }
 
