@@ -95,6 +95,8 @@ describe('CertificateCheck', () => {
     assert.equal(check.trustOf(recordOf(laptop), NOW), 'self')
     assert.equal(check.trustOf(guest, NOW), 'network')
     assert.deepEqual(check.ownDevices([guest, recordOf(laptop)], NOW), [deviceNamed('laptop')])
+    const needed = check.accountsOf([guest, recordOf(new Uint8Array())], NOW)
+    assert.deepEqual([...needed], [accountNamed('ada'), accountNamed('bob')])
     // Whoever writes our account's id into a certificate, or shows our certificate as theirs, is no machine of ours.
     assert.equal(check.trustOf(recordOf(laptop, { peer: deviceNamed('phone') }), NOW), 'network')
     assert.equal(check.trustOf(recordOf(certificateOf('ada', 'laptop', { by: 'mallory' })), NOW), 'network')

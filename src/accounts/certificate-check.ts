@@ -67,6 +67,16 @@ export class CertificateCheck {
     return [...records].filter((record) => this.trustOf(record, now) === 'self').map(({ peer }) => peer)
   }
 
+  /** The accounts of the nodes of `records`, and this node's own. */
+  accountsOf(records: Iterable<CertifiedRecord>, now: UnixMs): ReadonlySet<AccountId> {
+    const accounts = new Set([this.#account])
+    for (const record of records) {
+      const account = this.accountOf(record, now)
+      if (account !== undefined) accounts.add(account)
+    }
+    return accounts
+  }
+
   #find(bytes: Uint8Array, now: UnixMs): Finding {
     if (this.#version !== this.#book.version) {
       this.#findings.clear()

@@ -18,6 +18,8 @@ export interface Paths {
   readonly keysDir: string
   /** Private networks that were joined. */
   readonly networksDir: string
+  /** What other accounts have said of their keys and devices. */
+  readonly statementsFile: string
   /** The secret of the first inference key. */
   readonly defaultKeyFile: string
   readonly stateDb: string
@@ -56,6 +58,7 @@ export function pathsOf(options: PathsOptions): Paths {
     modelsDir: join(data, 'models'),
     keysDir,
     networksDir: join(data, 'networks'),
+    statementsFile: join(data, 'known.statements'),
     defaultKeyFile: join(keysDir, 'default.key'),
     stateDb: join(data, 'state.db'),
     nodeFile: join(state, 'node.json'),

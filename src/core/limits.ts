@@ -53,6 +53,7 @@ export const LIMITS = {
   serviceFirstByteMs: { value: 10 * 60_000, unit: 'ms', reason: 'a job of a service may take minutes before it says anything' },
   serviceSilenceMs: { value: 5 * 60_000, unit: 'ms', reason: 'silence in the answer of a service; beyond it the connection is most likely dead' },
   serviceConnections: { value: 256, unit: 'items', reason: 'sockets to one service; further requests wait for one' },
+  listedInstances: { value: 1_000, unit: 'items', reason: 'instances on other nodes that one answer lists; more are counted' },
   localServices: { value: 15, unit: 'items', reason: 'HTTP services of one node: with one runtime they fill its record' },
   candidates: { value: 10_000, unit: 'items', reason: 'what one plan may look at' },
   // Accounts
@@ -183,6 +184,8 @@ export const LIMITS = {
   connectionStateBytes: { value: 256 * 1024, unit: 'bytes', reason: 'sockets, keys and queues of one connection, as measured' },
   yamuxHeaderBytes: { value: 128 * 1024, unit: 'bytes', reason: 'a frame’s header and what arrives with its last bytes' },
   libp2pItems: { value: 20_000, unit: 'items', reason: 'peers and DHT entries that libp2p remembers; the oldest are forgotten' },
+  dhtStreams: { value: 8, unit: 'items', reason: 'questions to the DHT that one peer may ask at once; libp2p asks three' },
+  dhtWalkMs: { value: 15_000, unit: 'ms', reason: 'pause between two random walks, each of some ten questions' },
   bootstrapAnswerMs: { value: 10_000, unit: 'ms', reason: 'an endpoint that lists bootstraps answers within this or is tried again' },
   bootstrapAnswerBytes: { value: 256 * 1024, unit: 'bytes', reason: 'a list of bootstraps; a thousand addresses have 100 KiB' },
   relayBacklogBytes: { value: 512 * 1024, unit: 'bytes', reason: 'bytes of one direction of a circuit that wait for its slower end' },

@@ -1,7 +1,7 @@
 /** One node of a simulation: the real membership on virtual time, which can be killed, started again and told to change. */
 
 import type { MemoryClock } from '../../src/adapters/memory/memory-clock.ts'
-import type { MemoryGossipNetwork } from '../../src/adapters/memory/memory-gossip.ts'
+import type { MemoryGossip, MemoryGossipNetwork } from '../../src/adapters/memory/memory-gossip.ts'
 import { MemorySnapshotStore } from '../../src/adapters/memory/memory-snapshot-store.ts'
 import type { SignatureScheme } from '../../src/core/identity/signed-value.ts'
 import { asUnixMs, type NodeId, type UnixMs } from '../../src/core/ids.ts'
@@ -65,9 +65,19 @@ export interface SimulatedNodeDeps {
   readonly quotas?: QuotaLimits
 }
 
+export interface SimulatedNodeOptions {
+  readonly skewMs?: number
+  readonly details?: boolean
+  /** Everybody is admitted where this is left out. */
+  readonly objectionTo?: MembershipDeps['objectionTo']
+  /** Called at each start with the node's end of the network, before its membership begins. */
+  readonly onOpen?: (gossip: MemoryGossip) => Promise<void>
+}
+
 export class SimulatedNode {
   readonly device: TestDevice
   readonly #deps: SimulatedNodeDeps
+  readonly #options: SimulatedNodeOptions
   readonly #store = new LosableStore()
   readonly #clock: Clock
   readonly #listeners = new Set<(what: 'load' | 'description') => void>()
@@ -77,8 +87,10 @@ export class SimulatedNode {
   /** Virtual time of the last stop; undefined while it runs. */
   stoppedAtMs: number | undefined
 
-  constructor(deps: SimulatedNodeDeps, device: TestDevice, { skewMs = 0, details = true } = {}) {
+  constructor(deps: SimulatedNodeDeps, device: TestDevice, options: SimulatedNodeOptions = {}) {
+    const { skewMs = 0, details = true } = options
     this.#deps = deps
+    this.#options = options
     this.device = device
     this.#clock = new SkewedClock(deps.clock, skewMs)
     this.#description = testDescription({
@@ -122,7 +134,7 @@ export class SimulatedNode {
       local,
       gossip,
       store: this.#store,
-      objectionTo: () => undefined,
+      objectionTo: this.#options.objectionTo ?? (() => undefined),
       trustOf: () => 'network',
       probe: async (peer, options) => {
         await gossip.connect(`/memory/${peer}`, options)
@@ -136,6 +148,7 @@ export class SimulatedNode {
         await gossip.ask(peer, SYNC_PROTOCOL, encodeQuestion(hello), options)
       },
     }
+    await this.#options.onOpen?.(gossip)
     this.#store.hasPower = true
     this.stoppedAtMs = undefined
     const addresses = bootstrap.filter((peer) => peer !== this.peer).map((peer) => `/memory/${peer}`)

@@ -41,13 +41,16 @@ export interface CertificateExpectations {
  */
 export class AccountBook {
   readonly #scheme: SignatureScheme
+  readonly #knownAccounts: number
   readonly #histories = new Map<AccountId, AccountHistory>()
   /** Certificates whose signature is good, by the SHA-256 of their bytes; the oldest go first. */
   readonly #verified = new Map<string, DeviceCertificate>()
+  readonly #digests = new WeakMap<AccountHistory, Uint8Array>()
   #version = 0
 
-  constructor(scheme: SignatureScheme) {
+  constructor(scheme: SignatureScheme, { knownAccounts = limit('knownAccounts') } = {}) {
     this.#scheme = scheme
+    this.#knownAccounts = knownAccounts
   }
 
   /** Grows with every statement added and every account forgotten; what was judged under another version may be judged otherwise now. */
@@ -68,7 +71,7 @@ export class AccountBook {
     if (statement.kind !== 'ok') return statement
     const account = accountOfStatement(statement.value)
     const history = this.#histories.get(account)
-    if (history === undefined && this.#histories.size >= limit('knownAccounts')) {
+    if (history === undefined && this.#histories.size >= this.#knownAccounts) {
       return { kind: 'full', what: 'accounts' }
     }
     const before = history ?? emptyHistory(account)
@@ -78,6 +81,13 @@ export class AccountBook {
     this.#histories.set(account, after.value)
     this.#version += 1
     return { kind: 'added', account }
+  }
+
+  /** The account that untrusted bytes claim to be a statement of; nothing is checked. */
+  accountIn(bytes: Uint8Array): AccountId | undefined {
+    const signed = decodeSigned(bytes, STATEMENT_KINDS, { maxBytes: limit('statementBytes') })
+    const statement = signed.kind === 'ok' ? readStatement(this.#scheme, signed.value) : signed
+    return statement.kind === 'ok' ? accountOfStatement(statement.value) : undefined
   }
 
   /** Drops what `account` has said, to make room: its revoked devices count again until it is told anew. */
@@ -166,9 +176,13 @@ export class AccountBook {
   digestOf(account: AccountId): Uint8Array | undefined {
     const history = this.#histories.get(account)
     if (history === undefined) return undefined
+    const known = this.#digests.get(history)
+    if (known !== undefined) return known
     const { rotations, fork, ends } = history
     const ids = [...rotations, ...fork, ...ends.values()].map(({ id }) => id).sort()
-    return this.#scheme.sha256(concatBytes(...ids.map((id) => parseHex(id) ?? new Uint8Array())))
+    const digest = this.#scheme.sha256(concatBytes(...ids.map((id) => parseHex(id) ?? new Uint8Array())))
+    this.#digests.set(history, digest)
+    return digest
   }
 
   #standingRefusal({ account, accountKey, device, serial }: DeviceCertificate): IdentityRefusal | undefined {
