@@ -68,13 +68,13 @@ async function ping(deps: MeshAdminDeps, { node, layer }: PingRequest, { signal 
       fix: 'heddle nodes ls',
     })
   const waiting = { signal: AbortSignal.any([signal, AbortSignal.timeout(limit('pingTimeoutMs'))]) }
-  const rttMs = await answered(mesh, entry, mesh.ping(entry.record.peer, waiting), waiting, { signal })
+  const { path, rttMs } = await answered(mesh, entry, mesh.ping(entry.record.peer, waiting), waiting, { signal })
   const asking = { ...deps, connector: mesh.connector, clock: mesh.clock }
   return {
     schema: 'heddle.ping/v1',
     node: { id, name },
     layer,
-    path: mesh.paths(entry.record.peer)[0] ?? null,
+    path: { ...path },
     rttMs: roundedMs(rttMs),
     http: layer === 'http' ? await pingHttp(asking, entry, waiting) : null,
     inference: layer === 'inference' ? await pingInference(asking, entry, { signal }) : null,
@@ -85,14 +85,14 @@ async function ping(deps: MeshAdminDeps, { node, layer }: PingRequest, { signal 
 async function answered(
   { membership }: MeshParts,
   { record }: RegistryEntry,
-  asked: Promise<number>,
+  asked: ReturnType<MeshParts['ping']>,
   late: Cancellable,
   { signal }: Cancellable,
-): Promise<number> {
+): ReturnType<MeshParts['ping']> {
   try {
-    const rttMs = await asked
-    membership.liveness.observed(record.peer, { kind: 'answered', rttMs })
-    return rttMs
+    const pong = await asked
+    membership.liveness.observed(record.peer, { kind: 'answered', rttMs: pong.rttMs })
+    return pong
   } catch (error) {
     signal.throwIfAborted()
     const reason = late.signal.aborted

@@ -1,8 +1,10 @@
 /** How this node is connected, with a sentence for each thing that could be better. */
+import type { NetFacts } from '../adapters/libp2p/net-facts.ts'
+import { asNodeId } from '../core/ids.ts'
 import type { HealthItem } from '../core/wire/admin.ts'
 import type { MeshMode, Netcheck } from '../core/wire/admin-mesh.ts'
 import { meshHealth, spanText } from './mesh-health.ts'
-import type { MeshParts, NetFacts } from './mesh-parts.ts'
+import type { MeshParts } from './mesh-parts.ts'
 import { peerCounts } from './mesh-status.ts'
 
 /** A shorter difference is the time that the answer took. */
@@ -17,16 +19,19 @@ export function netcheckOf(mesh: MeshParts): Netcheck {
   return {
     schema: 'heddle.netcheck/v1',
     mode,
-    listen: [...facts.listen],
-    addresses: [...facts.addresses],
+    listen: [...facts.listenAddresses],
+    addresses: [...facts.announcedAddresses],
+    observed: [...facts.observedAddresses],
+    mapped: [...facts.mappedAddresses],
     reachability: facts.reachability,
-    nat: facts.nat,
-    portMapping: facts.portMapping,
-    quic: { ...facts.quic },
-    relays: facts.relays.map((relay) => ({ ...relay })),
-    mdns: { ...facts.mdns },
+    nat: natOf(facts),
+    quic: { isOn: facts.quicOff === undefined, reason: facts.quicOff ?? '' },
+    relays: facts.relays.map((id) => ({ id, name: membership.registry.table.get(asNodeId(id))?.record.name ?? null })),
+    relayed: facts.relayedNodes ?? null,
+    mdns: facts.mdns,
     bootstrap: { ...bootstrap },
     peers,
+    transports: transportsOf(facts),
     clockSkewMs: clockSkewMs ?? null,
     findings,
     verdict: verdictOf(facts, mode, peers),
@@ -44,23 +49,43 @@ export function netcheckWithout(mode: MeshMode, fix: string): Netcheck {
     mode,
     listen: [],
     addresses: [],
+    observed: [],
+    mapped: [],
     reachability: 'unknown',
-    nat: 'not looked at',
-    portMapping: 'off',
+    nat: 'unknown',
     quic: { isOn: false, reason: verdict },
     relays: [],
-    mdns: { isOn: false, found: 0 },
+    relayed: null,
+    mdns: false,
     bootstrap: { addresses: 0, failedRounds: 0, reason: '' },
     peers: { direct: 0, circuit: 0 },
+    transports: { tcp: 0, websocket: 0, quic: 0 },
     clockSkewMs: null,
     findings: [{ code: 'mesh_off', severity: 'info', message: verdict, fix: isOff ? fix : null }],
     verdict,
   }
 }
 
+/** Peers see this node at an address; whether it is one of its own says whether something stands between. */
+function natOf({ observedAddresses, listenAddresses }: NetFacts): Netcheck['nat'] {
+  const observed = observedAddresses.flatMap((address) => hostOf(address) ?? [])
+  if (observed.length === 0) return 'unknown'
+  const own = new Set(listenAddresses.flatMap((address) => hostOf(address) ?? []))
+  return observed.some((host) => own.has(host)) ? 'none' : 'present'
+}
+
+/** `192.0.2.7` of `/ip4/192.0.2.7/tcp/11441`. */
+function hostOf(address: string): string | undefined {
+  return /^\/ip[46]\/([^/]+)/.exec(address)?.[1]
+}
+
+function transportsOf({ connections: { tcp, websocket, quic } }: NetFacts): Netcheck['transports'] {
+  return { tcp, websocket, quic }
+}
+
 function pathFindings(facts: NetFacts, mode: MeshMode, peers: Netcheck['peers']): readonly HealthItem[] {
   const items: HealthItem[] = []
-  if (facts.listen.length === 0)
+  if (facts.listenAddresses.length === 0)
     items.push({
       code: 'not_listening',
       severity: 'error',
@@ -71,7 +96,7 @@ function pathFindings(facts: NetFacts, mode: MeshMode, peers: Netcheck['peers'])
     items.push({
       code: 'not_reachable',
       severity: 'warning',
-      message: `nodes outside this network cannot dial this one (${facts.nat}), and no relay has a place for it: it uses their models, and they cannot use its own`,
+      message: `nodes outside this network cannot dial this one, and no relay has a place for it: it uses their models, and they cannot use its own`,
       fix: 'heddle config set mesh.public_addr /ip4/<public address>/tcp/<forwarded port>',
     })
   if (peers.circuit > 0)
@@ -81,8 +106,8 @@ function pathFindings(facts: NetFacts, mode: MeshMode, peers: Netcheck['peers'])
       message: `${peers.circuit === 1 ? '1 peer is' : `${peers.circuit} peers are`} reached through a relay; answers take longer than over a direct path`,
       fix: null,
     })
-  if (mode === 'node' && !facts.quic.isOn)
-    items.push({ code: 'no_quic', severity: 'info', message: `no QUIC: ${facts.quic.reason}`, fix: null })
+  if (mode === 'node' && facts.quicOff !== undefined)
+    items.push({ code: 'no_quic', severity: 'info', message: `no QUIC: ${facts.quicOff}`, fix: null })
   return items
 }
 

@@ -6,7 +6,12 @@ import type { MeshParts } from './mesh-parts.ts'
 export function meshStatus(mode: MeshMode, mesh: MeshParts | undefined): Status['mesh'] {
   if (mesh === undefined) return { addresses: [], mode, state: 'off', peers: { direct: 0, circuit: 0 } }
   const { membership, netFacts } = mesh
-  return { addresses: [...netFacts().addresses], mode, state: membership.view().state, peers: peerCounts(mesh) }
+  return {
+    addresses: [...netFacts().announcedAddresses],
+    mode,
+    state: membership.view().state,
+    peers: peerCounts(mesh),
+  }
 }
 
 /** Connected peers by the best way to them. */

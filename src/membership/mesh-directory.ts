@@ -31,6 +31,7 @@ export class MeshDirectory implements Directory {
   /** The candidates of the nodes that were asked for, in the order of their records. */
   readonly #byNode = new Map<NodeId, readonly MeshCandidate[]>()
   #all: readonly Candidate[] | undefined
+  #rechecks = 0
 
   constructor({ registry, liveness, trustOf }: MeshDirectoryDeps) {
     this.#registry = registry
@@ -49,9 +50,9 @@ export class MeshDirectory implements Directory {
     return this.#sources
   }
 
-  /** Both numbers only grow, so equal sums mean that neither changed. */
+  /** Each number only grows, so equal sums mean that none changed. */
   version(): number {
-    return this.#registry.table.version + this.#liveness.version
+    return this.#registry.table.version + this.#liveness.version + this.#rechecks
   }
 
   candidatesFor(model: string): readonly Candidate[] {
@@ -76,6 +77,7 @@ export class MeshDirectory implements Directory {
     this.#byModel.clear()
     this.#byNode.clear()
     this.#all = undefined
+    this.#rechecks += 1
   }
 
   /** Counts a request that was sent to a candidate; call the result once when it has ended. */

@@ -28,27 +28,29 @@ const REACHABILITY = {
   private: 'nodes elsewhere cannot dial this one',
   unknown: 'not known yet',
 } as const
-const MAPPING = {
-  mapped: 'the router forwards a port to this node',
-  refused: 'the router does not forward a port',
-  off: 'off',
+const NAT = {
+  none: 'none: peers see this node at an address of its own',
+  present: 'yes: peers see this node at an address that is not its own',
   unknown: 'not known yet',
 } as const
 
 function factsOf(net: Netcheck): readonly (readonly [string, string | null])[] {
-  const { bootstrap, peers, quic, mdns, clockSkewMs } = net
+  const { bootstrap, peers, transports, quic, mdns, clockSkewMs } = net
   return [
     ['mode', net.mode],
     ...net.listen.map((address) => ['listens on', address] as const),
     ...net.addresses.map((address) => ['others are told', address] as const),
     ['reachable', REACHABILITY[net.reachability]],
-    ['NAT', net.nat],
-    ['port mapping', MAPPING[net.portMapping]],
+    ['NAT', NAT[net.nat]],
+    ...net.observed.map((address) => ['seen at', address] as const),
+    ['port mapping', net.mapped.join(', ') || 'none'],
     ['QUIC', quic.isOn ? 'on' : `off: ${quic.reason}`],
-    ['relays', net.relays.length === 0 ? 'none' : net.relays.map(({ address }) => address).join(', ')],
-    ['LAN discovery', mdns.isOn ? `on, ${counted(mdns.found, 'node')} found` : 'off'],
+    ['relays', net.relays.map(({ id, name }) => name ?? id).join(', ') || 'none'],
+    ['relays for', net.relayed === null ? null : counted(net.relayed, 'node')],
+    ['LAN discovery', mdns ? 'on' : 'off'],
     ['bootstrap', bootstrapText(bootstrap)],
     ['peers', `${peers.direct} direct, ${peers.circuit} through a relay`],
+    ['carried by', `${transports.tcp} tcp, ${transports.websocket} websocket, ${transports.quic} quic`],
     ['clock', clockSkewMs === null ? 'not compared yet' : skewText(clockSkewMs)],
   ]
 }

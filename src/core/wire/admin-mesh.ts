@@ -138,15 +138,21 @@ export const Netcheck = z
     listen: z.array(z.string()),
     /** Multiaddrs that others are told. */
     addresses: z.array(z.string()),
-    /** Whether nodes elsewhere can dial this one. */
+    /** Where peers say that connections of this node come from. */
+    observed: z.array(z.string()),
+    /** Addresses at the router that lead here. */
+    mapped: z.array(z.string()),
+    /** Whether nodes elsewhere can dial this one, as they found out. */
     reachability: z.enum(['public', 'private', 'unknown']),
-    /** What stands between this node and the internet, in words. */
-    nat: z.string(),
-    portMapping: z.enum(['mapped', 'refused', 'off', 'unknown']),
+    /** Whether peers see connections come from an address that this node does not have. */
+    nat: z.enum(['none', 'present', 'unknown']),
     quic: z.object({ isOn: z.boolean(), reason: z.string() }),
     /** Nodes through which this one can be reached. */
-    relays: z.array(z.object({ id: z.string(), address: z.string() })),
-    mdns: z.object({ isOn: z.boolean(), found: z.int().nonnegative() }),
+    relays: z.array(z.object({ id: z.string(), name: z.string().nullable() })),
+    /** Nodes that are reached through this one; null where it is no relay. */
+    relayed: z.int().nonnegative().nullable(),
+    /** Whether nodes of the LAN find each other. */
+    mdns: z.boolean(),
     bootstrap: z.object({
       addresses: z.int().nonnegative(),
       failedRounds: z.int().nonnegative(),
@@ -154,6 +160,12 @@ export const Netcheck = z
       reason: z.string(),
     }),
     peers: z.object({ direct: z.int().nonnegative(), circuit: z.int().nonnegative() }),
+    /** Connections by what carries them; those through a relay are not among them. */
+    transports: z.object({
+      tcp: z.int().nonnegative(),
+      websocket: z.int().nonnegative(),
+      quic: z.int().nonnegative(),
+    }),
     /** How far the clock is behind those of the peers; null before the first comparison. */
     clockSkewMs: z.number().nullable(),
     findings: z.array(HealthItem),
