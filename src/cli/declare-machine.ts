@@ -2,10 +2,12 @@
 import type { Command } from 'commander'
 import type { Act } from './act.ts'
 import type { KeysCreateOptions } from './commands/keys-create.ts'
+import { declareServices } from './declare-services.ts'
 
 export function declareMachine(program: Command, act: Act): void {
   program.commandsGroup('Set up:')
   declareRuntimes(program, act)
+  declareServices(program, act)
   declareKeys(program, act)
   declareConfig(program, act)
   program

@@ -8,7 +8,7 @@ import { asRequestId, asUnixMs, type RequestId } from '../core/ids.ts'
 import type { ConfigEntry } from '../core/wire/admin.ts'
 import type { Catalogue } from '../gateway/catalogue.ts'
 import { explainRoute } from '../gateway/explain.ts'
-import type { AppDeps, KeyAdmin, LogTail, RuntimeAdmin } from '../http/admin/deps.ts'
+import type { AppDeps, KeyAdmin, LogTail, RuntimeAdmin, ServiceAdmin } from '../http/admin/deps.ts'
 import type { Admission } from '../ports/admission.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Logger } from '../ports/logger.ts'
@@ -32,6 +32,7 @@ export interface AppParts {
   readonly requestIds: WeakMap<IncomingMessage, RequestId>
   readonly ring: LogRing
   readonly runtimes: RuntimeAdmin
+  readonly services: { readonly admin: ServiceAdmin }
   readonly status: NodeStatus
   readonly ids: SystemIds
   readonly mesh: MeshAdminDeps['mesh']
@@ -64,6 +65,7 @@ export function appDepsOf(parts: AppParts): AppDeps {
     }),
     models: modelAdminOf(parts.models),
     runtimes,
+    services: parts.services.admin,
     keys: keyAdminOf(parts),
     requests: requestLog,
     logs: logTailOf(parts.ring),

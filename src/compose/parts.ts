@@ -9,6 +9,7 @@ import { openState } from '../adapters/sql/open-state.ts'
 import { SqlKeyStore } from '../adapters/sql/sql-key-store.ts'
 import { SqlRequestLog } from '../adapters/sql/sql-request-log.ts'
 import { SqlRuntimeStore } from '../adapters/sql/sql-runtime-store.ts'
+import { SqlServiceStore } from '../adapters/sql/sql-service-store.ts'
 import { type StartedLogger, startLogger } from '../adapters/system/pino-logger.ts'
 import { PrometheusMetrics } from '../adapters/system/prometheus-metrics.ts'
 import { SystemClock } from '../adapters/system/system-clock.ts'
@@ -23,6 +24,7 @@ import { RuntimeMaker } from './make-runtime.ts'
 import { type Identity, openIdentity } from './open-identity.ts'
 import { openKeys } from './open-keys.ts'
 import { type Models, openModels } from './open-models.ts'
+import { openServices, type Services } from './open-services.ts'
 import { pruneRegularly } from './prune.ts'
 import { RuntimeSet } from './runtime-set.ts'
 import { SeenModels } from './seen-models.ts'
@@ -48,6 +50,7 @@ export interface Parts {
   readonly models: Models
   readonly provider: LocalProvider
   readonly runtimes: RuntimeSet
+  readonly services: Services
 }
 
 /** What a request may do without a key where keys are not required. */
@@ -79,7 +82,10 @@ export async function openParts(stack: AsyncDisposableStack, config: Config, opt
     { anonymousScopes: config.authRequired ? [] : OPEN_SCOPES },
   )
   const base = { clock, ids, log, logging, identity, keys, admission, runtimeStore, seen, metrics, requestLog }
-  return { ...base, ...(await openRuntimes(stack, config, base, options)) }
+  const serving = await openRuntimes(stack, config, base, options)
+  const { provider } = serving
+  const store = new SqlServiceStore(state)
+  return { ...base, ...serving, services: openServices(stack, { clock, log, provider, identity, store }, config) }
 }
 
 type Base = Pick<Parts, 'clock' | 'log' | 'identity' | 'runtimeStore' | 'seen' | 'metrics'>

@@ -69,6 +69,7 @@ export async function startNode(config: Config, options: StartOptions): Promise<
   const startedAt = new Date(clock.now()).toISOString()
   const { url } = life
   starting.use(await writeNodeFile(config.paths.nodeFile, { pid: process.pid, url, startedAt, version: VERSION }))
+  await parts.services.admin.open({ ownUrl: life.url, others: () => [] })
   await parts.runtimes.open(config.runtimes)
   log.info({ url, node: identity.id }, 'node started')
   const running = starting.move()
@@ -133,7 +134,8 @@ async function openServer(
   )
   stack.defer(() => app.close())
   await app.ready()
-  const connectors = new Map([[provider.kind, provider] as const])
+  const { connector } = parts.services
+  const connectors = new Map([[connector.kind, connector] as const])
   const logContent = config.log.content
   const gateway = { admission, catalogue, connectors, requestLog, metrics, clock, log, logContent }
   const guard = createGuard({

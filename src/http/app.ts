@@ -15,6 +15,7 @@ import { modelRoutes } from './admin/model-routes.ts'
 import { nodeRoutes } from './admin/node-routes.ts'
 import { requestRoutes } from './admin/request-routes.ts'
 import { runtimeRoutes } from './admin/runtime-routes.ts'
+import { serviceRoutes } from './admin/service-routes.ts'
 import { catalogueRoutes } from './catalogue-routes.ts'
 import { docsRoutes } from './docs.ts'
 import { errorReply } from './errors.ts'
@@ -67,6 +68,7 @@ function addRoutes(app: ZodApp, deps: AppDeps): void {
   meshRoutes(app, deps)
   explainRoutes(app, deps)
   runtimeRoutes(app, deps)
+  serviceRoutes(app, deps)
   keyRoutes(app, deps)
   requestRoutes(app, deps)
   logRoutes(app, deps)

@@ -36,6 +36,7 @@ export function describeRoutes(app: ZodApp, { version }: Pick<AppDeps, 'version'
         { name: 'Node', description: 'Status, configuration, logs and shutdown' },
         { name: 'Models', description: 'Models of this node, and pulling them' },
         { name: 'Runtimes', description: 'The inference programs behind this node' },
+        { name: 'Services', description: 'Any HTTP service, offered to the network by name' },
         { name: 'Keys', description: 'API keys' },
         { name: 'Requests', description: 'What became of past requests; never what was said' },
         { name: 'Health', description: 'Probes and metrics' },

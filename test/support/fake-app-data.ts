@@ -2,6 +2,7 @@
 import { asKeyId, asRequestId, asUnixMs } from '../../src/core/ids.ts'
 import type { LogLine, RuntimeView, Status } from '../../src/core/wire/admin.ts'
 import type { ModelView } from '../../src/core/wire/admin-models.ts'
+import type { ServiceView } from '../../src/core/wire/admin-services.ts'
 import type { ApiKey } from '../../src/ports/key-store.ts'
 import type { RequestRecord } from '../../src/ports/request-log.ts'
 
@@ -17,6 +18,20 @@ export const RUNTIME: RuntimeView = {
   inFlight: 0,
   capacity: 4,
   facts: { processor: '100% CPU', pid: 42 },
+}
+
+export const SERVICE: ServiceView = {
+  name: 'whisper',
+  instance: 'whisper',
+  url: 'http://127.0.0.1:9000',
+  groups: ['model=large-v3'],
+  state: 'ready',
+  reason: '',
+  sinceMs: 12,
+  inFlight: 0,
+  capacity: 4,
+  paths: [],
+  healthPath: null,
 }
 
 export const STATUS: Status = {

@@ -11,7 +11,7 @@ import type { AppDeps } from '../../src/http/admin/deps.ts'
 import type { Admission } from '../../src/ports/admission.ts'
 import type { Scope } from '../../src/ports/key-store.ts'
 import type { Logger } from '../../src/ports/logger.ts'
-import { KEY, LINES, MODEL, RECORD, RUNTIME, STATUS } from './fake-app-data.ts'
+import { KEY, LINES, MODEL, RECORD, RUNTIME, SERVICE, STATUS } from './fake-app-data.ts'
 import { fakeMeshAdmin } from './fake-mesh-admin.ts'
 
 export const SECRET = 'sk-heddle-0123456789abcdef0123456789abcdef0123456789a'
@@ -148,6 +148,18 @@ export function fakeNode(): FakeNode {
           return { ok: true, steps: [{ name: 'health', ok: true, detail: '200', durationMs: 3 }], models: ['tiny'] }
         },
         remove: async (id) => void calls.push(`remove runtime ${id}`),
+      },
+      services: {
+        list: () => ({ schema: 'heddle.services/v1', services: [SERVICE], others: [], omitted: 0 }),
+        add: async ({ name }) => {
+          calls.push(`add service ${name}`)
+          return SERVICE
+        },
+        test: async () => ({ ok: true, detail: 'http://127.0.0.1:9000 answers', durationMs: 3 }),
+        remove: async (name, instance) => {
+          calls.push(`remove service ${name}/${instance}`)
+          return { name, instance: instance ?? name, removed: true }
+        },
       },
       keys: {
         list: async () => [KEY],

@@ -20,6 +20,14 @@ import type {
   RuntimeTest,
   TestRuntime,
 } from '../../core/wire/admin-models.ts'
+import type {
+  AddService,
+  RemovedService,
+  ServiceList,
+  ServiceTest,
+  ServiceView,
+  TestService,
+} from '../../core/wire/admin-services.ts'
 import type { Catalogue } from '../../gateway/catalogue.ts'
 import type { Question, RouteExplanation } from '../../gateway/explain.ts'
 import type { Admission } from '../../ports/admission.ts'
@@ -105,6 +113,16 @@ export interface MeshAdmin {
   netcheck(): Netcheck
 }
 
+export interface ServiceAdmin {
+  list(): ServiceList
+  /** Resolves after the first check, whatever it found. @throws HeddleError `invalid_request`, `conflict` */
+  add(request: AddService, options: Cancellable): Promise<ServiceView>
+  /** @throws HeddleError `not_found`, or `invalid_request` for the URL */
+  test(request: TestService, options: Cancellable): Promise<ServiceTest>
+  /** @throws HeddleError `not_found`, or `invalid_request` where several instances fit */
+  remove(name: string, instance: string | undefined, options: Cancellable): Promise<RemovedService>
+}
+
 export interface AppDeps {
   readonly clock: Clock
   readonly log: Logger
@@ -125,6 +143,7 @@ export interface AppDeps {
   readonly mesh: MeshAdmin
   readonly models: ModelAdmin
   readonly runtimes: RuntimeAdmin
+  readonly services: ServiceAdmin
   readonly keys: KeyAdmin
   readonly requests: Pick<RequestLog, 'latest' | 'find' | 'flush'>
   readonly logs: LogTail
