@@ -36,6 +36,7 @@ export class Connecting {
   readonly #deps: MembershipDeps
   readonly #registry: Registry
   readonly #bootstrap: BootstrapSource
+  readonly #dialled = new Set<NodeId>()
   readonly #stopped = new AbortController()
   #timer: Timer | undefined
   #nextBootstrapAt = 0
@@ -48,12 +49,20 @@ export class Connecting {
     this.#bootstrap = bootstrap
   }
 
+  /** The connected peers that this node dialled. */
+  dialled(): ReadonlySet<NodeId> {
+    return this.#dialled
+  }
+
   get view(): BootstrapView {
     return this.#view
   }
 
   start(): void {
-    this.#unsubscribe = this.#deps.gossip.onChange(({ peer }) => this.#remember(peer))
+    this.#unsubscribe = this.#deps.gossip.onChange(({ peer, isConnected }) => {
+      if (!isConnected) this.#dialled.delete(peer)
+      this.#remember(peer)
+    })
     void this.#round()
   }
 
@@ -191,6 +200,7 @@ export class Connecting {
           late.abort(new HeddleError('timeout', 'no answer in time')),
         )
         const reached = await gossip.connect(address, { signal: AbortSignal.any([signal, late.signal]) })
+        if (gossip.peers().includes(reached)) this.#dialled.add(reached)
         this.good.add({ peer: reached, addresses: this.#registry.table.get(reached)?.record.addresses ?? [address] })
         return undefined
       } catch (error) {

@@ -16,6 +16,7 @@ import { Intake, type IntakeCounts } from './intake.ts'
 import { Liveness } from './liveness.ts'
 import { MeshDirectory } from './mesh-directory.ts'
 import { MeshServices } from './mesh-services.ts'
+import { PeerHellos } from './peer-hellos.ts'
 import { Publisher } from './publisher.ts'
 import { encodeSnapshot, parseSnapshot } from './snapshot.ts'
 import { SyncAnswers } from './sync-answers.ts'
@@ -40,8 +41,6 @@ export interface MembershipView {
   readonly gossip: IntakeCounts
 }
 
-const MAX_SKEWS = 64
-
 export class Membership implements AsyncDisposable {
   readonly self: NodeId
   readonly registry: Registry
@@ -55,7 +54,7 @@ export class Membership implements AsyncDisposable {
   readonly #schedule: SyncSchedule
   readonly #answers: SyncAnswers
   readonly #admission: Admission
-  readonly #skews = new Map<NodeId, number>()
+  readonly #hellos: PeerHellos
   readonly #endings: (() => void)[] = []
   readonly #stopped = new AbortController()
   #sweep: Timer | undefined
@@ -74,10 +73,13 @@ export class Membership implements AsyncDisposable {
     this.#connecting = new Connecting(deps, this.registry, bootstrap)
     const onOutcome = (outcome: Outcome): void => this.#onOutcome(outcome)
     const onHello = (from: NodeId, hello: Hello): void => this.#onHello(from, hello)
-    const objectionToPeer = (peer: NodeId): string | undefined => this.#objectionToPeer(peer)
+    this.#hellos = new PeerHellos(deps)
+    const objectionToPeer = (peer: NodeId): string | undefined => this.#hellos.objectionTo(peer)
     const shared = { clock, network, registry: this.registry, onOutcome, onHello, objectionToPeer }
     this.#answers = new SyncAnswers(shared)
-    this.#schedule = new SyncSchedule(deps, { ...shared, chance: deps.chance, exchange: gossip })
+    this.#schedule = new SyncSchedule(deps, { ...shared, chance: deps.chance, exchange: gossip }, () =>
+      this.#connecting.dialled(),
+    )
     this.#admission = new Admission(deps, {
       isListed: (peer) => this.registry.table.get(peer) !== undefined,
       compare: (peer) => this.#schedule.compare(peer),
@@ -112,13 +114,12 @@ export class Membership implements AsyncDisposable {
 
   view(): MembershipView {
     const peers = this.#deps.gossip.peers().length
-    const skews = [...this.#skews.values()].sort((a, b) => a - b)
     return {
       state: peers === 0 ? 'alone' : this.#schedule.hasJoined ? 'joined' : 'joining',
       peers,
       nodes: this.registry.table.live,
       bootstrap: this.#connecting.view,
-      clockSkewMs: skews[Math.floor(skews.length / 2)],
+      clockSkewMs: this.#hellos.clockSkewMs,
       omittedModels: this.#publisher.omittedModels,
       gossip: { ...this.#intake.counts },
     }
@@ -130,6 +131,11 @@ export class Membership implements AsyncDisposable {
    */
   async admit(peer: NodeId, options: { readonly signal: AbortSignal }): Promise<boolean> {
     return await this.#admission.admit(peer, options)
+  }
+
+  /** Why nothing is exchanged with a connected peer: another network, version or time. For people; undefined where all is well. */
+  objectionToPeer(peer: NodeId): string | undefined {
+    return this.#hellos.objectionTo(peer)
   }
 
   /** Says farewell to the network; call it before disposing when the node stops on purpose. */
@@ -162,28 +168,9 @@ export class Membership implements AsyncDisposable {
     else if (outcome.kind === 'equivocation') this.#publisher.spreadProof(outcome.proof)
   }
 
-  #onHello(from: NodeId, { now }: Hello): void {
-    const skewMs = now - this.#deps.clock.now()
-    const isKnown = this.#objectionToPeer(from) !== undefined
-    this.#skews.delete(from)
-    this.#skews.set(from, skewMs)
-    const [oldest] = this.#skews.keys()
-    if (this.#skews.size > MAX_SKEWS && oldest !== undefined) this.#skews.delete(oldest)
-    if (!isKnown && this.#objectionToPeer(from) !== undefined) {
-      this.#deps.log.warn(
-        { peer: from, skewMs },
-        'the clocks of this node and a peer differ too much; neither takes the other’s records',
-      )
-    }
+  #onHello(from: NodeId, hello: Hello): void {
+    this.#hellos.heard(from, hello)
     this.#schedule.heardHello(from)
-  }
-
-  /** A record of a clock that is wrong would be refused sooner or later; so it is refused at once, with the reason. */
-  #objectionToPeer(peer: NodeId): string | undefined {
-    const skewMs = this.#skews.get(peer) ?? 0
-    if (Math.abs(skewMs) <= limit('clockToleranceMs')) return undefined
-    const minutes = Math.round(Math.abs(skewMs) / 60_000)
-    return `the clock of ${peer} is ${minutes} min ${skewMs > 0 ? 'ahead of' : 'behind'} this node's; one of the two is wrong`
   }
 
   #scheduleSweep(): void {

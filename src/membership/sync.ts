@@ -84,15 +84,6 @@ async function differingBuckets(
   const question: Hello = { kind: 'hello', version: SYNC_VERSION, network, now: clock.now(), sums: digest.root() }
   const hello = await ask(deps, peer, question, 'hello', options)
   deps.onHello(peer, hello)
-  if (hello.network !== network) {
-    throw new HeddleError('conflict', `${peer} belongs to network ${hello.network}, this node to ${network}`)
-  }
-  if (hello.version !== SYNC_VERSION) {
-    throw new HeddleError(
-      'conflict',
-      `${peer} speaks version ${hello.version} of the sync protocol, this node ${SYNC_VERSION}`,
-    )
-  }
   const objection = deps.objectionToPeer(peer)
   if (objection !== undefined) throw new HeddleError('conflict', objection)
   if (hello.sums.length === 0) return []
