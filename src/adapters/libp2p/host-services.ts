@@ -5,11 +5,12 @@ import { dcutr } from '@libp2p/dcutr'
 import type { GossipSub } from '@libp2p/gossipsub'
 import { type Identify, identify, identifyPush } from '@libp2p/identify'
 import type { ServiceMap } from '@libp2p/interface'
-import { type KadDHT, kadDHT, removePrivateAddressesMapper, removePublicAddressesMapper } from '@libp2p/kad-dht'
+import { type KadDHT, removePrivateAddressesMapper, removePublicAddressesMapper } from '@libp2p/kad-dht'
 import { type Ping, ping } from '@libp2p/ping'
 import { uPnPNAT } from '@libp2p/upnp-nat'
 import type { ServiceFactoryMap } from 'libp2p'
 import { limit } from '../../core/limits.ts'
+import { dht } from './dht.ts'
 import { isLoopbackHost } from './host-addresses.ts'
 import { gossipOf } from './host-gossip.ts'
 import type { HostOptions } from './host-options.ts'
@@ -42,22 +43,20 @@ export function servicesOf(options: HostOptions): ServiceFactoryMap<HostServices
     identify: identify({ runOnLimitedConnection: true }),
     identifyPush: identifyPush({ runOnLimitedConnection: true }),
     ping: ping({ maxInboundStreams: limit('pingStreams'), runOnLimitedConnection: true }),
-    lanDht: kadDHT({
+    lanDht: dht({
       protocol: `/${PROTOCOL_PREFIX}/lan/kad/1.0.0`,
       peerInfoMapper: removePublicAddressesMapper,
       clientMode: false,
       logPrefix: 'lan-dht',
       datastorePrefix: '/lan-dht',
-      allowQueryWithZeroPeers: true,
     }),
-    wanDht: kadDHT({
+    wanDht: dht({
       protocol: `/${PROTOCOL_PREFIX}/kad/1.0.0`,
       peerInfoMapper: removePrivateAddressesMapper,
       // A node that nobody can dial is of no use in others' tables.
       clientMode: !isPublic,
       logPrefix: 'wan-dht',
       datastorePrefix: '/wan-dht',
-      allowQueryWithZeroPeers: true,
     }),
     addressBook: addressBook(),
     ...(meetsOthers ? { autoNat: autoNAT({ protocolPrefix: PROTOCOL_PREFIX }), dcutr: dcutr() } : {}),
