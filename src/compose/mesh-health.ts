@@ -11,7 +11,7 @@ const FAILED_ROUNDS = 2
 
 export function meshHealth(mesh: MeshParts): readonly HealthItem[] {
   const view = mesh.membership.view()
-  return [...connectionItems(mesh, view), ...clockItems(view), ...recordItems(mesh, view)]
+  return [...connectionItems(mesh, view), ...clockItems(view), ...peerItems(mesh, view), ...recordItems(mesh, view)]
 }
 
 function connectionItems({ mode }: MeshParts, { peers, bootstrap }: MembershipView): readonly HealthItem[] {
@@ -41,16 +41,31 @@ function connectionItems({ mode }: MeshParts, { peers, bootstrap }: MembershipVi
   ]
 }
 
+/** A clock that is far off keeps the records of this node from being taken; one that is a little off only slows that down. */
 function clockItems({ clockSkewMs }: MembershipView): readonly HealthItem[] {
-  if (clockSkewMs === undefined || Math.abs(clockSkewMs) <= limit('clockToleranceMs')) return []
+  if (clockSkewMs === undefined || Math.abs(clockSkewMs) <= limit('freshClockMs')) return []
+  const isFar = Math.abs(clockSkewMs) > limit('clockToleranceMs')
   const side = clockSkewMs > 0 ? 'behind' : 'ahead of'
+  const effect = isFar ? 'which therefore refuse its records' : 'which therefore believe it late'
   return [
     item(
       'clock_off',
-      'error',
-      `the clock of this machine is ${spanText(Math.abs(clockSkewMs))} ${side} those of its peers, which therefore refuse its records`,
+      isFar ? 'error' : 'warning',
+      `the clock of this machine is ${spanText(Math.abs(clockSkewMs))} ${side} those of its peers, ${effect}`,
       process.platform === 'darwin' ? 'sudo sntp -sS time.apple.com' : 'sudo timedatectl set-ntp true',
     ),
+  ]
+}
+
+/** Peers of another network or version; where our own clock is at fault, that is said instead. */
+function peerItems({ membership, connections }: MeshParts, { clockSkewMs }: MembershipView): readonly HealthItem[] {
+  if (Math.abs(clockSkewMs ?? 0) > limit('clockToleranceMs')) return []
+  const objections = connections.peers().flatMap((peer) => membership.objectionToPeer(peer) ?? [])
+  const [first] = objections
+  if (first === undefined) return []
+  const more = objections.length > 1 ? ` (and ${objections.length - 1} more such peers)` : ''
+  return [
+    item('peer_refused', 'warning', `nothing is exchanged with a connected peer: ${first}${more}`, 'heddle peers ls'),
   ]
 }
 

@@ -15,7 +15,7 @@ export interface MeshParts {
   readonly clock: Clock
   readonly mode: Exclude<MeshMode, 'standalone'>
   readonly network: { readonly id: string; readonly name: string }
-  readonly membership: Pick<Membership, 'self' | 'registry' | 'liveness' | 'view'>
+  readonly membership: Pick<Membership, 'self' | 'registry' | 'liveness' | 'view' | 'objectionToPeer'>
   readonly connections: Pick<Connections, 'peers' | 'connect'>
   readonly paths: PeerStreams['paths']
   /** A frame there and back; opens a session where there is none. */

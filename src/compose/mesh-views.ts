@@ -136,6 +136,7 @@ export function peerView(mesh: MeshParts, peer: NodeId): PeerView {
     account: record === undefined ? null : mesh.trustOf(record) === 'self' ? 'self' : 'other',
     paths: mesh.paths(peer).map((path) => ({ ...path })),
     rttMs: rttMs === undefined ? null : roundedMs(rttMs),
+    objection: mesh.membership.objectionToPeer(peer) ?? null,
   }
 }
 

@@ -24,7 +24,7 @@ export const NODE: NodeView = {
 
 const PATH = { kind: 'direct', transport: 'tcp', address: '/ip4/192.168.1.20/tcp/11441' } as const
 
-const PEER: PeerView = { id: NODE.id, name: NODE.name, account: 'other', paths: [PATH], rttMs: 2.5 }
+const PEER: PeerView = { id: NODE.id, name: NODE.name, account: 'other', paths: [PATH], rttMs: 2.5, objection: null }
 
 const DETAIL: NodeDetail = {
   ...NODE,

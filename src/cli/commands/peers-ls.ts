@@ -21,6 +21,7 @@ const COLUMNS: readonly Column<PeerView>[] = [
     },
     shrinks: true,
   },
+  { title: 'REFUSED', cell: ({ objection }) => objection ?? '', shrinks: true },
 ]
 
 export async function peersLs(context: Context): Promise<ExitCode> {
@@ -29,6 +30,9 @@ export async function peersLs(context: Context): Promise<ExitCode> {
   const document = await node.document<PeerList>('/api/v1/peers', 'heddle.peers/v1', { signal })
   if (context.json) context.document(document)
   else if (document.peers.length === 0) terminal.note(asTyped('no peer is connected; try: heddle netcheck', env))
-  else for (const line of tableLines(COLUMNS, document.peers, terminal.width)) terminal.line(line)
+  else {
+    const columns = document.peers.some(({ objection }) => objection !== null) ? COLUMNS : COLUMNS.slice(0, -1)
+    for (const line of tableLines(columns, document.peers, terminal.width)) terminal.line(line)
+  }
   return EXIT.ok
 }

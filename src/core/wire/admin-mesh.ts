@@ -87,6 +87,8 @@ export const PeerView = z.object({
   account: z.enum(['self', 'other']).nullable(),
   paths: z.array(PathView),
   rttMs: z.number().nonnegative().nullable(),
+  /** Why nothing is exchanged with it: another network, protocol version or time; null where all is well. */
+  objection: z.string().nullable(),
 })
 export type PeerView = z.infer<typeof PeerView>
 
