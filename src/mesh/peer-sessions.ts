@@ -142,7 +142,7 @@ export class PeerSessions implements AsyncDisposable {
   #stop(): void {
     if (this.#isLeaving) return
     this.#isLeaving = true
-    const reason = new HeddleError('draining', 'this node leaves the network')
+    const reason = new HeddleError('upstream_failed', 'this node leaves the network')
     for (const end of this.#endings) end()
     for (const link of this.#links.values()) link.stop(reason)
     this.#sweep?.cancel()

@@ -1,9 +1,12 @@
 /** A node that breaks the rules: it forges, replays, mutates, floods and signs two records with one number. */
 import type { MemoryGossip } from '../../src/adapters/memory/memory-gossip.ts'
+import type { MemoryPeerStreams } from '../../src/adapters/memory/memory-peer-streams.ts'
 import type { UnixMs } from '../../src/core/ids.ts'
 import { asUnixMs } from '../../src/core/ids.ts'
+import { MESH_PROTOCOL } from '../../src/core/mesh/session-options.ts'
 import { encodeBatch, registryTopic } from '../../src/core/registry/gossip-batch.ts'
 import { encodeQuestion, SYNC_PROTOCOL } from '../../src/core/registry/sync-messages.ts'
+import { encodeFrame } from '../../src/core/wire/frames/frame-writer.ts'
 import { nth, TEST_NETWORK, type TestDevice, withFlippedByte } from '../support/registry-peer.ts'
 
 const TOPIC = registryTopic(TEST_NETWORK)
@@ -12,15 +15,23 @@ const MOST_HEARD = 200
 export class Attacker {
   readonly device: TestDevice
   readonly #gossip: MemoryGossip
+  readonly #streams: MemoryPeerStreams
   readonly #chance: () => number
   readonly #now: () => UnixMs
   readonly #heard: Uint8Array[] = []
   readonly #never = new AbortController()
   /** Both of each pair were signed by the attacker with one number. */
   equivocations = 0
+  /** Streams for sessions that it opened to misuse them. */
+  sessions = 0
 
-  constructor(gossip: MemoryGossip, device: TestDevice, { chance, now }: { chance: () => number; now: () => UnixMs }) {
+  constructor(
+    { gossip, streams }: { readonly gossip: MemoryGossip; readonly streams: MemoryPeerStreams },
+    device: TestDevice,
+    { chance, now }: { chance: () => number; now: () => UnixMs },
+  ) {
     this.#gossip = gossip
+    this.#streams = streams
     this.device = device
     this.#chance = chance
     this.#now = now
@@ -41,6 +52,7 @@ export class Attacker {
       this.#push,
       this.#garbage,
       this.#answerBadly,
+      this.#misuseSession,
     ]
     await nth(deeds, Math.floor(this.#chance() * deeds.length)).call(this, victims)
   }
@@ -110,6 +122,23 @@ export class Attacker {
     this.#gossip.answer(SYNC_PROTOCOL, async () =>
       Uint8Array.from({ length: 50 }, () => Math.floor(this.#chance() * 256)),
     )
+  }
+
+  /** Opens a session and sends garbage, half a frame, or more requests than it may, and reads nothing. */
+  async #misuseSession(victims: readonly TestDevice[]): Promise<void> {
+    const { peer } = nth(victims, Math.floor(this.#chance() * victims.length))
+    const options = { addresses: [`/memory/${peer}`], signal: this.#never.signal }
+    const stream = await this.#streams.open(peer, MESH_PROTOCOL, options).catch(() => undefined)
+    if (stream === undefined) return
+    this.sessions += 1
+    const hello = encodeFrame({ kind: 'hello', least: 1, most: 1, features: 0, windowBytes: 1, openRequests: 1 })
+    const request = { id: 'req_bad', service: 'llm', method: 'POST', path: '/', headers: {} }
+    const opens = Array.from({ length: 1_200 }, (_, index) =>
+      encodeFrame({ kind: 'open', stream: 2 * index + 1, isLast: true, ...request }),
+    )
+    const garbage = Uint8Array.from({ length: 300 }, () => Math.floor(this.#chance() * 256))
+    const misuses = [[garbage], [hello, garbage], [hello, nth(opens, 0).subarray(0, 20)], [hello, ...opens]]
+    stream.send(nth(misuses, Math.floor(this.#chance() * misuses.length)))
   }
 
   async #publish(data: Uint8Array): Promise<void> {

@@ -1,19 +1,20 @@
 /** One seeded run: some nodes, some minutes of trouble, then calm, and what must be true after it. */
 import assert from 'node:assert/strict'
 import { MemoryClock } from '../../src/adapters/memory/memory-clock.ts'
-import { type LinkFaults, MemoryGossipNetwork } from '../../src/adapters/memory/memory-gossip.ts'
 import { limit } from '../../src/core/limits.ts'
 import { leaseMsFor } from '../../src/core/registry/lease.ts'
 import { parseNodeRecord, verifyRecord } from '../../src/core/registry/record-codec.ts'
 import { nth, scheme as realScheme, TestDevice } from '../support/registry-peer.ts'
 import { seededChance } from '../support/seeded-chance.ts'
 import { Attacker } from './attacker.ts'
+import type { Met } from './met.ts'
 import { rememberingScheme } from './remembering-scheme.ts'
-import { SimulatedNode } from './simulated-node.ts'
+import { ServingNode } from './serving-node.ts'
+import { SimulatedWorld } from './simulated-world.ts'
+import { Traffic } from './traffic.ts'
 
 const scheme = rememberingScheme(realScheme)
 const SECOND = 1_000
-const CALM: LinkFaults = { delayMs: [1, 40], loss: 0, duplication: 0 }
 /** Tables are equal this long after the last disturbance. */
 const CONVERGENCE_MS = 30 * SECOND
 const MAX_SKEW_MS = 7 * 60 * SECOND
@@ -26,25 +27,12 @@ export interface RunResult {
   readonly met: ReadonlySet<Met>
 }
 
-export type Met =
-  | 'loss'
-  | 'duplication'
-  | 'skew'
-  | 'partition'
-  | 'kill'
-  | 'leave'
-  | 'restart'
-  | 'attack refused'
-  | 'attack held against its sender'
-  | 'equivocation'
-  | 'lease ended'
-  | 'farewell'
-
 class Run {
   readonly clock = new MemoryClock()
   readonly chance: () => number
-  readonly network: MemoryGossipNetwork
-  readonly nodes: readonly SimulatedNode[]
+  readonly world: SimulatedWorld
+  readonly nodes: readonly ServingNode[]
+  readonly traffic: Traffic
   readonly attacker: Attacker | undefined
   readonly trace: string[] = []
   readonly met = new Set<Met>()
@@ -52,19 +40,21 @@ class Run {
 
   constructor(seed: number) {
     this.chance = seededChance(seed)
-    this.network = new MemoryGossipNetwork({ clock: this.clock, chance: this.chance })
+    this.world = new SimulatedWorld(this.clock, this.chance, seed)
     const devices = Array.from({ length: 3 + this.below(5) }, (_, index) => device(index))
     const bootstrap = devices.slice(0, 1 + this.below(2)).map(({ peer }) => peer)
-    const deps = { clock: this.clock, network: this.network, chance: this.chance, scheme, bootstrap }
+    const { gossip: network, peers } = this.world
+    const deps = { clock: this.clock, network, peers, chance: this.chance, scheme, bootstrap }
     const isSkewed = this.chance() < 0.3
     if (isSkewed) this.met.add('skew')
     this.nodes = devices.map((each) => {
       const skewMs = isSkewed ? Math.round((this.chance() * 2 - 1) * MAX_SKEW_MS) : 0
-      return new SimulatedNode(deps, each, { skewMs })
+      return new ServingNode(deps, each, { skewMs })
     })
+    this.traffic = new Traffic(this.clock, this.chance, this.nodes)
     if (this.chance() < 0.5) {
       const bad = device(100)
-      this.attacker = new Attacker(this.network.open(bad.peer), bad, {
+      this.attacker = new Attacker({ gossip: network.open(bad.peer), streams: peers.open(bad.peer) }, bad, {
         chance: this.chance,
         now: () => this.clock.now(),
       })
@@ -75,7 +65,7 @@ class Run {
     return Math.floor(this.chance() * most)
   }
 
-  get up(): readonly SimulatedNode[] {
+  get up(): readonly ServingNode[] {
     return this.nodes.filter(({ isUp }) => isUp)
   }
 
@@ -88,20 +78,18 @@ class Run {
       await node.start()
       await this.clock.advance(this.below(2 * SECOND))
     }
-    this.network.faults = {
-      delayMs: [1, 5 + this.below(800)],
-      loss: this.chance() < 0.6 ? this.chance() * 0.3 : 0,
-      duplication: this.chance() < 0.5 ? this.chance() * 0.5 : 0,
-    }
-    this.note(
-      `${this.nodes.length} nodes, ${JSON.stringify(this.network.faults)}, attacker ${this.attacker !== undefined}`,
-    )
-    if (this.network.faults.loss > 0) this.met.add('loss')
-    if (this.network.faults.duplication > 0) this.met.add('duplication')
+    const { faults } = this.world.trouble()
+    this.note(`${this.nodes.length} nodes, ${JSON.stringify(faults)}, attacker ${this.attacker !== undefined}`)
+    if (faults.loss > 0) this.met.add('loss')
+    if (faults.duplication > 0) this.met.add('duplication')
     const steps = 6 + this.below(10)
     for (let step = 0; step < steps; step += 1) {
       await this.#disturb()
-      await this.clock.advance(this.below(12 * SECOND))
+      for (let asked = this.below(4); asked > 0; asked -= 1) {
+        this.traffic.askSome()
+        await this.clock.advance(this.below(SECOND))
+      }
+      await this.clock.advance(this.below(11 * SECOND))
     }
   }
 
@@ -112,14 +100,14 @@ class Run {
       case 0:
         this.note('partition')
         this.met.add('partition')
-        return this.network.partition(this.#halves())
+        return this.world.partition(this.nodes, this.#halves())
       case 1:
         this.note('heal')
-        return this.network.heal()
+        return this.world.heal()
       case 2:
         this.note(`${name} killed`)
         if (node.isUp) this.met.add('kill')
-        return node.kill()
+        return node.kill({ silent: this.chance() < 0.3 })
       case 3:
         this.note(`${name} leaves`)
         if (node.isUp) this.met.add('leave')
@@ -135,7 +123,7 @@ class Run {
         return node.changeModel(`model-${this.#models}`)
       case 7:
         this.note(`${name} is busy`)
-        return node.changeLoad({ inFlight: this.below(6), queued: this.below(2) })
+        return node.node.changeLoad({ inFlight: this.below(6), queued: this.below(2) })
       default:
         return this.#attack()
     }
@@ -151,11 +139,11 @@ class Run {
     const { attacker } = this
     if (attacker === undefined) return
     this.note('attack')
-    const gossip = this.network.node(attacker.device.peer)
+    const gossip = this.world.gossip.node(attacker.device.peer)
     const signal = new AbortController().signal
     const acting = async (): Promise<void> => {
       for (const { peer } of this.up) await gossip?.connect(`/memory/${peer}`, { signal }).catch(() => undefined)
-      for (let deed = 0; deed < 3; deed += 1) await attacker.act(this.nodes.map((each) => each.device))
+      for (let deed = 0; deed < 3; deed += 1) await attacker.act(this.nodes.map(({ node }) => node.device))
       if (this.chance() < 0.3) await attacker.equivocate(1_000 + attacker.equivocations)
     }
     await Promise.all([acting(), this.clock.advance(20 * SECOND)])
@@ -163,8 +151,7 @@ class Run {
 
   /** The last disturbance is over, and a bootstrap runs. */
   async calm(): Promise<void> {
-    this.network.heal()
-    this.network.faults = CALM
+    this.world.calm()
     // Nodes that never met find each other over a bootstrap only.
     await nth(this.nodes, 0).start()
     this.note('calm')
@@ -173,13 +160,18 @@ class Run {
 
   /** What the nodes that run have met, before they forget it. */
   meet(): void {
+    for (const outcome of this.traffic.outcomes) this.met.add(outcome)
     for (const node of this.up) {
       const { registry } = node.membership
       const { gossip } = node.membership.view()
       if (this.attacker !== undefined && gossip.ignored > 0) this.met.add('attack refused')
+      if ((this.attacker?.sessions ?? 0) > 0) this.met.add('attack on sessions')
       if (gossip.rejected > 0) this.met.add('attack held against its sender')
-      for (const { device: each } of [...this.nodes, ...(this.attacker === undefined ? [] : [this.attacker])]) {
-        const cause = registry.table.gone(each.peer)?.cause
+      for (const peer of [
+        ...this.nodes.map((each) => each.peer),
+        ...(this.attacker ? [this.attacker.device.peer] : []),
+      ]) {
+        const cause = registry.table.gone(peer)?.cause
         if (cause === 'equivocation') this.met.add('equivocation')
         if (cause === 'expired') this.met.add('lease ended')
         if (cause === 'left') this.met.add('farewell')
@@ -226,7 +218,7 @@ class Run {
   }
 
   async checkNothingLeaks(): Promise<void> {
-    for (const node of this.nodes) await node.kill()
+    for (const node of this.nodes) await node.kill({ silent: false })
     await this.clock.advance(60 * SECOND)
     assert.equal(this.clock.pending, 0, 'timers are left after everybody stopped')
   }
@@ -240,12 +232,12 @@ class Run {
       const listed = registry.table
         .all()
         .map(({ record, status }) => `${index(record.peer)}@${record.incarnation % 1e6}.${record.seq} ${status}`)
-      const peers = this.network.node(node.peer)?.peers().map(index).join() ?? ''
+      const peers = this.world.gossip.node(node.peer)?.peers().map(index).join() ?? ''
       return `${this.#name(node)} ${state}, connected to ${peers}, lists ${listed.join(', ')}; ${bootstrap.reason}`
     })
   }
 
-  #checkNothingForged(node: SimulatedNode): void {
+  #checkNothingForged(node: ServingNode): void {
     const known = new Set([
       ...this.nodes.map(({ peer }) => peer),
       ...(this.attacker ? [this.attacker.device.peer] : []),
@@ -261,7 +253,7 @@ class Run {
     }
   }
 
-  #name(node: SimulatedNode): string {
+  #name(node: ServingNode): string {
     return `node ${this.nodes.indexOf(node)}`
   }
 }
@@ -282,8 +274,10 @@ export async function runSeed(seed: number): Promise<RunResult> {
     await run.calm()
     run.checkConverged()
     run.meet()
+    await run.traffic.checkAllReachable()
     await run.checkStoppedAreGone()
     run.meet()
+    run.traffic.checkEnded()
     await run.checkNothingLeaks()
   } catch (error) {
     const lines = [`seed ${seed} failed: ${error instanceof Error ? error.message : String(error)}`]

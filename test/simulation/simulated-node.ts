@@ -70,6 +70,8 @@ export interface SimulatedNodeOptions {
   readonly details?: boolean
   /** Everybody is admitted where this is left out. */
   readonly objectionTo?: MembershipDeps['objectionTo']
+  /** How it asks another for a sign of life; by a question of a sync where this is left out. */
+  readonly probe?: MembershipDeps['probe']
   /** Called at each start with the node's end of the network, before its membership begins. */
   readonly onOpen?: (gossip: MemoryGossip) => Promise<void>
 }
@@ -136,17 +138,7 @@ export class SimulatedNode {
       store: this.#store,
       objectionTo: this.#options.objectionTo ?? (() => undefined),
       trustOf: () => 'network',
-      probe: async (peer, options) => {
-        await gossip.connect(`/memory/${peer}`, options)
-        const hello = {
-          kind: 'hello' as const,
-          version: SYNC_VERSION,
-          network: TEST_NETWORK,
-          now: this.#clock.now(),
-          sums: new Uint8Array(8),
-        }
-        await gossip.ask(peer, SYNC_PROTOCOL, encodeQuestion(hello), options)
-      },
+      probe: this.#options.probe ?? ((peer, options) => this.#probe(gossip, peer, options)),
     }
     await this.#options.onOpen?.(gossip)
     this.#store.hasPower = true
@@ -154,6 +146,18 @@ export class SimulatedNode {
     const addresses = bootstrap.filter((peer) => peer !== this.peer).map((peer) => `/memory/${peer}`)
     this.#membership = new Membership(deps, { bootstrap: async () => addresses, ...(quotas && { quotas }) })
     await this.#membership.start({ signal: new AbortController().signal })
+  }
+
+  async #probe(gossip: MemoryGossip, peer: NodeId, options: { readonly signal: AbortSignal }): Promise<void> {
+    await gossip.connect(`/memory/${peer}`, options)
+    const hello = {
+      kind: 'hello' as const,
+      version: SYNC_VERSION,
+      network: TEST_NETWORK,
+      now: this.#clock.now(),
+      sums: new Uint8Array(8),
+    }
+    await gossip.ask(peer, SYNC_PROTOCOL, encodeQuestion(hello), options)
   }
 
   /** Gone without a word, and without its last writes. */

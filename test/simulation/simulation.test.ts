@@ -1,7 +1,9 @@
-/** The membership of several nodes through minutes of trouble, many times over: every seed is another story, and the same one each time. */
+/** The membership and mesh of several nodes through minutes of trouble, many times over: every seed is another story, and the same one each time. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type Met, runSeed } from './run-seed.ts'
+import type { Met } from './met.ts'
+import { runSeed } from './run-seed.ts'
+import { TRAFFIC_OUTCOMES } from './traffic.ts'
 
 const SEEDS = 200
 const MUST_BE_MET: readonly Met[] = [
@@ -17,6 +19,8 @@ const MUST_BE_MET: readonly Met[] = [
   'equivocation',
   'lease ended',
   'farewell',
+  'attack on sessions',
+  ...TRAFFIC_OUTCOMES,
 ]
 
 describe('the simulation', () => {
