@@ -30,6 +30,7 @@ export function settle(
     inputTokens,
     outputTokens,
     attempts: story.attempts.length,
+    connector: servedBy?.connector,
   })
   requestLog.append({
     id: inbound.id,

@@ -1,4 +1,5 @@
 /** What is counted about requests and runtimes. Labels are few and bounded: model, outcome, direction; never a key, node or request id. */
+import type { ConnectorKind } from '../core/routing/candidate.ts'
 
 export interface RequestMeasure {
   readonly model: string
@@ -11,6 +12,8 @@ export interface RequestMeasure {
   readonly inputTokens: number | undefined
   readonly outputTokens: number | undefined
   readonly attempts: number
+  /** What carried the request to who answered it; undefined where nobody did. */
+  readonly connector: ConnectorKind | undefined
 }
 
 export interface Metrics {

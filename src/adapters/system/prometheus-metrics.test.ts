@@ -7,6 +7,7 @@ import { Histogram, Registry } from '@prometheus-io/client'
 import fc from 'fast-check'
 import { limit } from '../../core/limits.ts'
 import type { RequestMeasure } from '../../ports/metrics.ts'
+import type { MeshCounts } from './mesh-gauges.ts'
 import { SeriesHistogram } from './metric-series.ts'
 import { PrometheusMetrics } from './prometheus-metrics.ts'
 
@@ -20,6 +21,7 @@ const STREAMED: RequestMeasure = {
   inputTokens: 12,
   outputTokens: 21,
   attempts: 1,
+  connector: 'mesh',
 }
 
 function metrics(isKnownModel = (model: string) => !model.startsWith('unknown')): PrometheusMetrics {
@@ -41,6 +43,7 @@ describe('PrometheusMetrics', () => {
     const expected: Readonly<Record<string, number>> = {
       'heddle_inflight_requests{role="gateway"}': 0,
       'heddle_requests_total{model="qwen3:8b",outcome="ok"}': 1,
+      'heddle_connector_requests_total{connector="mesh",outcome="ok"}': 1,
       'heddle_tokens_total{model="qwen3:8b",direction="input"}': 12,
       'heddle_tokens_total{model="qwen3:8b",direction="output"}': 21,
       'heddle_request_duration_seconds_bucket{le="0.64",model="qwen3:8b",stream="true"}': 0,
@@ -168,5 +171,38 @@ describe('SeriesHistogram', () => {
         assert.equal(await ours.metrics(), await theirs.metrics())
       }),
     )
+  })
+})
+
+describe('metrics of the mesh', () => {
+  it('are read when somebody asks, and absent while there is no mesh', async () => {
+    const subject = metrics()
+    let counts: MeshCounts | undefined
+    subject.watchMesh(() => counts)
+    const nothing = await subject.text(false)
+    assert.doesNotMatch(
+      nothing,
+      /^heddle_(mesh_peers|mesh_nodes|gossip_messages_total|clock_behind|bootstrap_failed)\S* /m,
+    )
+    counts = {
+      peers: { direct: 3, circuit: 1 },
+      nodes: { live: 5, stale: 2 },
+      gossip: { accepted: 40, ignored: 2, rejected: 0 },
+      failedBootstrapRounds: 0,
+      clockSkewMs: -1_500,
+    }
+    for (let scrape = 0; scrape < 2; scrape += 1) {
+      for (const [series, value] of Object.entries({
+        'heddle_mesh_peers{path="direct"}': 3,
+        'heddle_mesh_peers{path="circuit"}': 1,
+        'heddle_mesh_nodes{state="live"}': 5,
+        'heddle_mesh_nodes{state="stale"}': 2,
+        'heddle_gossip_messages_total{verdict="accepted"}': 40,
+        heddle_bootstrap_failed_rounds: 0,
+        heddle_clock_behind_peers_seconds: -1.5,
+      }))
+        assert.equal(await readSeries(subject, series), value, series)
+    }
+    assert.match(await subject.text(true), /# EOF\s*$/)
   })
 })

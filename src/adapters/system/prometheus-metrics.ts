@@ -2,6 +2,7 @@
 import { type Counter, collectDefaultMetrics, Gauge, Registry } from '@prometheus-io/client'
 import { limit } from '../../core/limits.ts'
 import type { Metrics, RequestMeasure } from '../../ports/metrics.ts'
+import { type MeshCounts, meshGauges } from './mesh-gauges.ts'
 import { type CounterSeries, type HistogramSeries, SeriesCounter, SeriesHistogram } from './metric-series.ts'
 
 /** Bucket edges in seconds of the OpenTelemetry GenAI conventions; our own histograms use them too, so that both views agree. */
@@ -45,6 +46,7 @@ export class PrometheusMetrics implements Metrics {
   readonly #families = familiesOf(this.#registry)
   readonly #models = new Map<string, ModelSeries>()
   readonly #decisions = new Map<string, CounterSeries>()
+  readonly #connectors = new Map<string, Map<string, CounterSeries>>()
   readonly #retries: CounterSeries
   readonly #failovers: Readonly<Record<'before_first_byte' | 'after_first_byte', CounterSeries>>
   readonly #dropped: CounterSeries
@@ -122,19 +124,26 @@ export class PrometheusMetrics implements Metrics {
     this.#runtimes.remove({ runtime })
   }
 
+  /** Shows counts of the mesh from now on; to be called once. */
+  watchMesh(read: () => MeshCounts | undefined): void {
+    meshGauges(this.#registry, read)
+  }
+
   /** All metrics as Prometheus text (`text/plain; version=0.0.4`) or as OpenMetrics 1.0. */
   async text(openMetrics: boolean): Promise<string> {
     return await (openMetrics ? openMetricsOf(this.#registry) : this.#registry).metrics()
   }
 
   #requestEnded(measure: RequestMeasure): void {
-    const { outcome, operation, stream, durationMs, firstByteMs, inputTokens, outputTokens, attempts } = measure
+    const { outcome, operation, stream, durationMs, firstByteMs, inputTokens, outputTokens, attempts, connector } =
+      measure
     const { model, series } = this.#model(measure.model)
     const seconds = durationMs / 1000
     seriesOf(series.outcomes, outcome, () => this.#families.requests.series({ model, outcome })).add(1)
     const ofStream = stream ? series.streamed : series.whole
     ofStream.observe(seconds)
     if (attempts > 1) this.#retries.add(attempts - 1)
+    if (connector !== undefined) this.#carried(connector, outcome).add(1)
 
     const ofOperation = seriesOf(series.operations, operation, () => this.#operation(model, operation))
     seriesOf(ofOperation.duration, outcome, () => this.#operationDuration(model, operation, outcome)).observe(seconds)
@@ -148,6 +157,11 @@ export class PrometheusMetrics implements Metrics {
     const perToken = (durationMs - firstByteMs) / 1000 / (outputTokens - 1)
     series.perToken.observe(perToken)
     ofOperation.perToken.observe(perToken)
+  }
+
+  #carried(connector: string, outcome: string): CounterSeries {
+    const outcomes = seriesOf(this.#connectors, connector, () => new Map<string, CounterSeries>())
+    return seriesOf(outcomes, outcome, () => this.#families.carried.series({ connector, outcome }))
   }
 
   #model(asked: string): { readonly model: string; readonly series: ModelSeries } {
@@ -207,6 +221,7 @@ function familiesOf(registry: Registry) {
     requests: counter('heddle_requests_total', 'Requests that ended, by outcome: ok or an error code.'),
     tokens: counter('heddle_tokens_total', 'Tokens as the runtimes counted them.'),
     decisions: counter('heddle_route_decisions_total', 'Routes planned or refused, and why.'),
+    carried: counter('heddle_connector_requests_total', 'Requests by what carried them to who answered, and outcome.'),
     retries: counter('heddle_retries_total', 'Further candidates tried after the first of a request.'),
     failovers: counter('heddle_failovers_total', 'Attempts that failed, before or after the first byte.'),
     dropped: counter('heddle_request_log_dropped_total', 'Rows of the request log that were not stored.'),
