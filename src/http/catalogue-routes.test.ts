@@ -1,8 +1,12 @@
 /** Tests of the list of models as OpenAI’s clients read it. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { ODD_MODEL_IDS } from '../../test/support/fake-app-deps.ts'
+import { ListDirectory, testCandidate } from '../../test/support/candidates.ts'
+import { fakeNode, ODD_MODEL_IDS } from '../../test/support/fake-app-deps.ts'
 import { assertError, INFERENCE, openApp } from '../../test/support/open-app.ts'
+import type { OpenAiModel } from '../core/wire/openai-models.ts'
+import { Catalogue } from '../gateway/catalogue.ts'
+import { JoinedDirectory } from '../gateway/joined-directory.ts'
 
 describe('GET /v1/models', () => {
   it('lists models in the shape of OpenAI', async () => {
@@ -101,5 +105,55 @@ describe('GET /v1/models', () => {
     )
     assert.equal(answer.headers['x-ratelimit-limit-requests'], '60')
     assertError(await app.inject({ url: '/v1/models/tiny', headers }), 404, 'model_not_found')
+  })
+})
+
+describe('the models of a network', () => {
+  const far = testCandidate({ node: 'far', offer: { id: 'shared' } })
+  const lost = testCandidate({ node: 'lost', state: 'unhealthy', reason: 'it does not answer', offer: { id: 'away' } })
+  const here = testCandidate({ offer: { id: 'shared' } })
+  const stranger = testCandidate({ node: 'stranger', trust: 'any', offer: { id: 'odd' } })
+
+  async function ask(url: string) {
+    const node = fakeNode()
+    const directory = new JoinedDirectory([new ListDirectory([here]), new ListDirectory([far, lost, stranger])])
+    const catalogue = new Catalogue({ directory, seenModels: () => new Set() })
+    const { app } = await openApp({ ...node, deps: { ...node.deps, catalogue } })
+    return app.inject({ url, headers: INFERENCE })
+  }
+  const idsOf = async (url: string): Promise<readonly string[]> =>
+    (await ask(url)).json<{ data: { id: string }[] }>().data.map(({ id }) => id)
+
+  it('have one entry each, with every provider', async () => {
+    const { data } = (await ask('/v1/models')).json<{ data: OpenAiModel[] }>()
+    assert.deepEqual(
+      data.map(({ id, heddle }) => [id, heddle.providers.map(({ node, account }) => [node, account])]),
+      [
+        [
+          'shared',
+          [
+            ['here', 'self'],
+            ['far', 'other'],
+          ],
+        ],
+      ],
+    )
+  })
+
+  it('leave out what cannot be served now unless everything is asked for', async () => {
+    assert.deepEqual(await idsOf('/v1/models'), ['shared'])
+    assert.deepEqual(await idsOf('/v1/models?all=true'), ['away', 'shared'])
+    assertError(await ask('/v1/models/away'), 503, 'no_capacity')
+    const { heddle } = (await ask('/v1/models/away?all=true')).json<OpenAiModel>()
+    assert.deepEqual(
+      heddle.providers.map(({ node, state }) => [node, state]),
+      [['lost', 'unhealthy']],
+    )
+    assertError(await ask('/v1/models?all=perhaps'), 400, 'invalid_request')
+  })
+
+  it('show no model that the prompts of the key may not reach', async () => {
+    assertError(await ask('/v1/models/odd'), 404, 'model_not_found')
+    assertError(await ask('/v1/models/odd?all=true'), 404, 'model_not_found')
   })
 })
