@@ -20,6 +20,8 @@ export interface Paths {
   readonly networksDir: string
   /** What other accounts have said of their keys and devices. */
   readonly statementsFile: string
+  /** What is known of the nodes of each network, one file a network. */
+  readonly registriesDir: string
   /** The secret of the first inference key. */
   readonly defaultKeyFile: string
   readonly stateDb: string
@@ -59,6 +61,7 @@ export function pathsOf(options: PathsOptions): Paths {
     keysDir,
     networksDir: join(data, 'networks'),
     statementsFile: join(data, 'known.statements'),
+    registriesDir: join(state, 'registries'),
     defaultKeyFile: join(keysDir, 'default.key'),
     stateDb: join(data, 'state.db'),
     nodeFile: join(state, 'node.json'),

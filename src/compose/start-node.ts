@@ -1,5 +1,6 @@
 /** Starts a whole node from its configuration. */
 import type { IncomingMessage } from 'node:http'
+import { HeddleError } from '../core/errors.ts'
 import type { RequestId } from '../core/ids.ts'
 import { Catalogue } from '../gateway/catalogue.ts'
 import { buildApp } from '../http/app.ts'
@@ -10,10 +11,12 @@ import { pickDefault } from '../models/pick-default.ts'
 import type { Clock } from '../ports/clock.ts'
 import { appDepsOf } from './app-deps.ts'
 import type { Config } from './config.ts'
+import { Fabric } from './fabric.ts'
 import { listen } from './listen.ts'
-import type { MeshParts } from './mesh-parts.ts'
 import { writeNodeFile } from './node-file.ts'
 import { NodeStatus } from './node-status.ts'
+import type { Mesh } from './open-mesh.ts'
+import { openOcf } from './open-ocf.ts'
 import { openParts, type Parts, type StartOptions } from './parts.ts'
 import { VERSION } from './version.ts'
 
@@ -41,9 +44,10 @@ export async function startNode(config: Config, options: StartOptions): Promise<
   await using starting = new AsyncDisposableStack()
   const parts = await openParts(starting, config, options)
   const { clock, log, identity, provider, seen } = parts
-  const catalogue = new Catalogue({ directory: provider, seenModels: () => seen.ids() })
+  const fabric = new Fabric(parts)
+  const catalogue = new Catalogue({ directory: fabric.directory, seenModels: () => seen.ids() })
   const stopping = Promise.withResolvers<{ readonly now: boolean }>()
-  const life: Life = { url: '', draining: false, mesh: undefined }
+  const life = { url: '', draining: false }
   const demoOnly = (): boolean => isDemoOnly(parts)
   const status = new NodeStatus({
     clock,
@@ -51,7 +55,7 @@ export async function startNode(config: Config, options: StartOptions): Promise<
     identity,
     provider,
     catalogue,
-    mesh: () => life.mesh,
+    mesh: () => fabric.mesh,
     library: parts.models.library,
     version: VERSION,
     startedAtMs: clock.now(),
@@ -62,7 +66,7 @@ export async function startNode(config: Config, options: StartOptions): Promise<
   const { server, app } = await openServer(starting, config, parts, {
     catalogue,
     status,
-    mesh: () => life.mesh,
+    fabric,
     stop: stopping.resolve,
   })
   life.url = await listen(server, config.http.listen)
@@ -71,6 +75,12 @@ export async function startNode(config: Config, options: StartOptions): Promise<
   starting.use(await writeNodeFile(config.paths.nodeFile, { pid: process.pid, url, startedAt, version: VERSION }))
   await parts.services.admin.open({ ownUrl: life.url, others: () => [] })
   await parts.runtimes.open(config.runtimes)
+  const { mode } = config
+  // Its packages take a while to load, in which the engine of a local model starts.
+  if (mode !== 'standalone') {
+    const { openMesh } = await import('./open-mesh.ts')
+    fabric.join(await openMesh(starting, parts, { ...config, mode }, options))
+  }
   log.info({ url, node: identity.id }, 'node started')
   const running = starting.move()
   return {
@@ -83,24 +93,16 @@ export async function startNode(config: Config, options: StartOptions): Promise<
     async drain() {
       life.draining = true
       log.info({}, 'draining')
-      await within(clock, config.drainTimeoutMs, stopServing(server, app))
+      await within(clock, config.drainTimeoutMs, stopServing(server, app), fabric.mesh)
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
 }
 
-/** What becomes known, or changes, after the parts were made. */
-interface Life {
-  url: string
-  draining: boolean
-  /** Set once the mesh is open; never in mode standalone. */
-  mesh: MeshParts | undefined
-}
-
 interface Face {
   readonly catalogue: Catalogue
   readonly status: NodeStatus
-  readonly mesh: () => MeshParts | undefined
+  readonly fabric: Fabric
   readonly stop: (how: { readonly now: boolean }) => void
 }
 
@@ -109,10 +111,13 @@ async function openServer(
   stack: AsyncDisposableStack,
   config: Config,
   parts: Parts,
-  { catalogue, status, mesh, stop }: Face,
+  { catalogue, status, fabric, stop }: Face,
 ): Promise<{ readonly server: HeddleServer; readonly app: ReturnType<typeof buildApp> }> {
   const { clock, ids, log, admission, requestLog, metrics, provider, models, runtimeStore } = parts
   const requestIds = new WeakMap<IncomingMessage, RequestId>()
+  const { services, connectors } = fabric
+  const mesh = (): Mesh | undefined => fabric.mesh
+  const ocf = openOcf(stack, config, parts, { services, connectors, mesh, askPeer: () => fabric.mesh?.askPeer })
   const app = buildApp(
     appDepsOf({
       ...parts,
@@ -120,6 +125,7 @@ async function openServer(
       catalogue,
       status,
       mesh,
+      ocf,
       stop,
       requestIds,
       ring: parts.logging.ring,
@@ -134,8 +140,6 @@ async function openServer(
   )
   stack.defer(() => app.close())
   await app.ready()
-  const { connector } = parts.services
-  const connectors = new Map([[connector.kind, connector] as const])
   const logContent = config.log.content
   const gateway = { admission, catalogue, connectors, requestLog, metrics, clock, log, logContent }
   const guard = createGuard({
@@ -145,7 +149,7 @@ async function openServer(
     origins: config.corsOrigins,
   })
   const slowBodies = stack.use(new SlowBodies({ clock }))
-  const server = new HeddleServer({ gateway, slowBodies, ids, log, guard, app, requestIds, version: VERSION })
+  const server = new HeddleServer({ gateway, ocf, slowBodies, ids, log, guard, app, requestIds, version: VERSION })
   return { server: stack.use(server), app }
 }
 
@@ -173,9 +177,13 @@ async function stopServing(server: HeddleServer, app: ReturnType<typeof buildApp
   await server.close()
 }
 
-/** Resolves when `task` does, or after `timeoutMs`. */
-async function within(clock: Clock, timeoutMs: number, task: Promise<void>): Promise<void> {
+/** The network hears at once that this node leaves. Resolves when `task` does and the mesh has ended, or after `timeoutMs`. */
+async function within(clock: Clock, timeoutMs: number, task: Promise<void>, mesh: Mesh | undefined): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
-  using _timer = clock.after(timeoutMs, resolve)
-  await Promise.race([task, promise])
+  const late = new AbortController()
+  using _timer = clock.after(timeoutMs, () => {
+    late.abort(new HeddleError('draining', 'this node stops'))
+    resolve()
+  })
+  await Promise.race([Promise.all([task, mesh?.leave(late)]), promise])
 }

@@ -5,19 +5,26 @@ import type { Directory } from '../ports/directory.ts'
 const NOBODY: readonly Candidate[] = []
 
 export class JoinedDirectory implements Directory {
-  readonly #directories: readonly Directory[]
+  readonly #directories: Directory[]
   /** The union as it was made for `#madeFor`; loads are read from the candidates when asked. */
   #all: readonly Candidate[] = NOBODY
   #madeFor = -1
+  #added = 0
 
   /** Candidates come in the order of the directories. */
   constructor(directories: readonly Directory[]) {
-    this.#directories = directories
+    this.#directories = [...directories]
+  }
+
+  /** Its candidates come after those of the others. */
+  add(directory: Directory): void {
+    this.#directories.push(directory)
+    this.#added += 1
   }
 
   /** Each number only grows, so equal sums mean that none changed. */
   version(): number {
-    let sum = 0
+    let sum = this.#added
     for (const directory of this.#directories) sum += directory.version()
     return sum
   }

@@ -4,11 +4,16 @@ import type { ServiceCandidate } from '../core/routing/service-candidate.ts'
 import type { ServiceDirectory } from '../ports/service-directory.ts'
 
 export class JoinedServiceDirectory implements ServiceDirectory {
-  readonly #directories: readonly ServiceDirectory[]
+  readonly #directories: ServiceDirectory[]
 
   /** Instances come in the order of the directories. */
   constructor(directories: readonly ServiceDirectory[]) {
-    this.#directories = directories
+    this.#directories = [...directories]
+  }
+
+  /** Its instances come after those of the others. */
+  add(directory: ServiceDirectory): void {
+    this.#directories.push(directory)
   }
 
   instancesOf(service: string): readonly ServiceCandidate[] {
