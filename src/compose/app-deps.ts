@@ -9,6 +9,7 @@ import type { ConfigEntry } from '../core/wire/admin.ts'
 import type { Catalogue } from '../gateway/catalogue.ts'
 import { explainRoute } from '../gateway/explain.ts'
 import type { AppDeps, KeyAdmin, LogTail, RuntimeAdmin, ServiceAdmin } from '../http/admin/deps.ts'
+import type { OcfTableDeps } from '../http/ocf/deps.ts'
 import type { Admission } from '../ports/admission.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Logger } from '../ports/logger.ts'
@@ -34,6 +35,7 @@ export interface AppParts {
   readonly runtimes: RuntimeAdmin
   readonly services: { readonly admin: ServiceAdmin }
   readonly status: NodeStatus
+  readonly ocf: OcfTableDeps
   readonly ids: SystemIds
   readonly mesh: MeshAdminDeps['mesh']
   readonly models: ModelAdminDeps
@@ -65,6 +67,7 @@ export function appDepsOf(parts: AppParts): AppDeps {
     }),
     models: modelAdminOf(parts.models),
     runtimes,
+    ocf: parts.ocf,
     services: parts.services.admin,
     keys: keyAdminOf(parts),
     requests: requestLog,

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { HeddleError } from '../core/errors.ts'
 import type { ConfigFile } from './config-file.ts'
 import { readConfigFile } from './config-file.ts'
+import { type AxiomConfig, axiomOf } from './config-axiom.ts'
 import { type MeshConfig, meshOf } from './config-mesh.ts'
 import type { ListenAddress } from './config-values.ts'
 import { valueOfText } from './config-values.ts'
@@ -25,7 +26,7 @@ export interface Config {
   /** Which nodes a request for a service may go to. */
   readonly servicesMatch: 'exact' | 'wildcard' | 'any'
   /** Where events of the OCF dialect go (`AXIOM_TOKEN`, `AXIOM_DATASET`); undefined where either is missing. */
-  readonly axiom: { readonly token: string; readonly dataset: string } | undefined
+  readonly axiom: AxiomConfig | undefined
   /** `auto`, `none` or runtime specs as in `HEDDLE_RUNTIMES`. */
   readonly runtimes: 'auto' | readonly string[]
   /** Where Ollama's own clients look for it (`OLLAMA_HOST`), as it was written; undefined where nobody says. */
@@ -225,10 +226,7 @@ function configOf(
     mode: values.mode,
     mesh: meshOf(values),
     servicesMatch: values['services.match'],
-    axiom:
-      env['AXIOM_TOKEN'] && env['AXIOM_DATASET']
-        ? { token: env['AXIOM_TOKEN'], dataset: env['AXIOM_DATASET'] }
-        : undefined,
+    axiom: axiomOf(env),
     runtimes: runtimes.length === 0 || runtimes[0] === 'auto' ? 'auto' : runtimes.filter((spec) => spec !== 'none'),
     ollamaHost: env['OLLAMA_HOST'] || undefined,
     drainTimeoutMs: values.drain_timeout,

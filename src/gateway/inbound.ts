@@ -1,5 +1,5 @@
 /** A client's request as the gateway takes it, and the way back to that client. The HTTP layer implements both. */
-import type { MonotonicMs, RequestId } from '../core/ids.ts'
+import type { MonotonicMs, NodeId, RequestId } from '../core/ids.ts'
 import type { Endpoint } from '../core/routing/candidate.ts'
 import type { Caller } from '../ports/admission.ts'
 
@@ -12,6 +12,8 @@ export interface Inbound {
   readonly id: RequestId
   readonly endpoint: Endpoint
   readonly caller: Caller
+  /** The one node that may answer; undefined for any. */
+  readonly node: NodeId | undefined
   readonly arrivedAt: MonotonicMs
   /** Reads the whole body once; throws `malformed_json`, `payload_too_large` or `request_timeout`. */
   readBody(): Promise<InboundBody>

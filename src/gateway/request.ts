@@ -1,7 +1,9 @@
 /** The story of a request: admit → plan → send → stream → settle; each step is a file of this folder, named in the table that docs/ARCHITECTURE.md opens with. */
 import { HeddleError, heddleErrorOf } from '../core/errors.ts'
+import type { NodeId } from '../core/ids.ts'
 import type { InferenceRequest } from '../core/openai/inference-request.ts'
 import { parseInferenceRequest } from '../core/openai/parse-inference-request.ts'
+import type { Candidate } from '../core/routing/candidate.ts'
 import { planRoute } from '../core/routing/plan-route.ts'
 import { refusalOf } from '../core/routing/route-refusal.ts'
 import type { Admitted } from '../ports/admission.ts'
@@ -17,13 +19,14 @@ import { decodeUtf8 } from './utf8.ts'
 
 /**
  * Answers one inference request; never throws. Aborting `signal` (the client left) ends it everywhere.
+ * Resolves with the candidate whose answer the client got; undefined where none answered.
  */
 export async function serveRequest(
   deps: GatewayDeps,
   inbound: Inbound,
   reply: Reply,
   { signal }: { readonly signal: AbortSignal },
-): Promise<void> {
+): Promise<Candidate | undefined> {
   const { admission, metrics, log } = deps
   const story = new RequestStory(inbound)
   const finished = metrics.requestStarted()
@@ -50,6 +53,7 @@ export async function serveRequest(
   } finally {
     settle(deps, story, finished)
   }
+  return story.servedBy
 }
 
 /** Puts the candidates in order; throws the truth about why there are none. */
@@ -59,7 +63,12 @@ function plan(
   request: InferenceRequest,
   admitted: Admitted,
 ): void {
-  const route = planRoute(request, catalogue.candidatesFor(request.model), admitted)
+  const candidates = catalogue.candidatesFor(request.model)
+  const route = planRoute(
+    request,
+    story.inbound.node === undefined ? candidates : ofNode(candidates, story.inbound.node, request),
+    admitted,
+  )
   story.plan = route
   if (route.ordered.length === 0) {
     const refusal = refusalOf(route, request)
@@ -68,6 +77,20 @@ function plan(
   }
   metrics.routeDecided(route.reason, 'planned')
   log.debug({ requestId: story.inbound.id, candidates: route.ordered.length }, 'route planned')
+}
+
+/** @throws HeddleError `model_not_found` where the node does not offer the model */
+function ofNode(
+  candidates: readonly Candidate[],
+  node: NodeId,
+  { model }: Pick<InferenceRequest, 'model'>,
+): readonly Candidate[] {
+  const there = candidates.filter((candidate) => candidate.node === node)
+  if (there.length > 0) return there
+  throw new HeddleError('model_not_found', `the node does not serve "${model}"`, {
+    param: 'model',
+    fix: 'heddle nodes ls',
+  })
 }
 
 function modelNotAllowed(model: string): HeddleError {

@@ -27,6 +27,8 @@ function servedBy(story: RequestStory, now: MonotonicMs): string[] {
   if (servedBy === undefined) return headers
   const overheadMs = Math.max(0, now - inbound.arrivedAt - story.providerMs)
   headers.push('x-heddle-node', asValue(servedBy.nodeName), 'x-heddle-runtime', asValue(servedBy.runtime))
+  // OCF's name for the id of that node.
+  headers.push('x-computing-node', servedBy.node)
   headers.push('x-heddle-route', plan?.reason ?? 'none', 'x-heddle-attempts', String(attempts.length))
   headers.push('x-heddle-overhead-ms', overheadMs.toFixed(2))
   return headers

@@ -26,6 +26,7 @@ import { inferenceDocs } from './inference-docs.ts'
 import { otherMethods } from './method-routes.ts'
 import { metricsRoutes } from './metrics.ts'
 import { describeRoutes } from './openapi.ts'
+import { dntRoutes } from './ocf/dnt-routes.ts'
 import { normalisePath } from './path.ts'
 import type { ZodApp } from './zod-app.ts'
 
@@ -67,6 +68,7 @@ function addRoutes(app: ZodApp, deps: AppDeps): void {
   modelRoutes(app, deps)
   meshRoutes(app, deps)
   explainRoutes(app, deps)
+  dntRoutes(app, deps)
   runtimeRoutes(app, deps)
   serviceRoutes(app, deps)
   keyRoutes(app, deps)

@@ -26,6 +26,23 @@ const ROUTES: Readonly<Record<string, readonly string[]>> = {
   '/v1/embeddings': ['post'],
   '/v1/models': ['get'],
   '/v1/models/{id}': ['get'],
+  '/v1/health': ['get'],
+  '/v1/dnt/table': ['get'],
+  '/v1/dnt/peers': ['get'],
+  '/v1/dnt/peers_status': ['get'],
+  '/v1/dnt/bootstraps': ['get'],
+  '/v1/dnt/stats': ['get'],
+  '/v1/dnt/_node': ['post', 'delete'],
+  '/api/v1/nodes': ['get'],
+  '/api/v1/nodes/{id}': ['get'],
+  '/api/v1/peers': ['get', 'post'],
+  '/api/v1/ping': ['post'],
+  '/api/v1/netcheck': ['get'],
+  '/api/v1/explain': ['get'],
+  '/api/v1/services': ['get', 'post'],
+  '/api/v1/services/test': ['post'],
+  '/api/v1/services/{name}': ['delete'],
+  '/api/v1/services/{name}/{instance}': ['delete'],
   '/api/v1/status': ['get'],
   '/api/v1/ps': ['get'],
   '/api/v1/version': ['get'],
@@ -95,11 +112,11 @@ describe('/openapi.json', () => {
         assert.ok((operation.summary ?? '').length > 1, name)
         assert.ok(operation.responses['default'] !== undefined, name)
         const open = operation.security?.length === 0
-        assert.equal(open, !path.startsWith('/v1') && !path.startsWith('/api') && path !== '/metrics', name)
+        assert.equal(open, path === '/v1/health' || !/^\/(v1|api|metrics)(\/|$)/.test(path), name)
         const inPath = (operation.parameters ?? []).filter((parameter) => parameter.in === 'path')
         assert.deepEqual(
           inPath.map(({ name, required }) => [name, required]),
-          path.includes('{id}') ? [['id', true]] : [],
+          [...path.matchAll(/\{(\w+)\}/g)].map(([, inName]) => [inName, true]),
           name,
         )
       }

@@ -2,6 +2,7 @@
 import { HeddleError } from '../core/errors.ts'
 import { compileHosts, type HostPolicy } from './guard-hosts.ts'
 import { compileOrigins, type OriginRules } from './guard-origins.ts'
+import { isForwarding } from './ocf/ocf-target.ts'
 import { authorityOf, normalisePath, pathOf } from './path.ts'
 
 export interface GuardPolicy extends HostPolicy {
@@ -43,6 +44,7 @@ const EXPOSED_HEADERS = [
   'x-should-retry',
   'retry-after',
   'retry-after-ms',
+  'x-computing-node',
   ...['node', 'runtime', 'route', 'attempts', 'overhead-ms'].map((name) => `x-heddle-${name}`),
   ...['limit', 'remaining', 'reset'].flatMap((name) => [`x-ratelimit-${name}-requests`, `x-ratelimit-${name}-tokens`]),
 ].join(', ')
@@ -56,7 +58,7 @@ export function createGuard(policy: GuardPolicy): Guard {
     if (host !== undefined && !hostAllowed(host, request.localAddress)) return refused(wrongHost(host))
     const origin = one(request.headers['origin'])
     if (origin !== undefined) return checkOrigin(origins, request, host, origin)
-    if (request.headers['sec-fetch-site'] === 'cross-site' && areaOf(request) === 'admin') {
+    if (request.headers['sec-fetch-site'] === 'cross-site' && hasEffects(request)) {
       return refused(foreignOrigin('another site'))
     }
     return checkType(request, PASS)
@@ -65,10 +67,24 @@ export function createGuard(policy: GuardPolicy): Guard {
 
 type Area = 'inference' | 'public' | 'admin'
 
+/** Administration under `/v1`, as OCF has it. */
+const ADMIN_PATH = /^\/v1\/(_service|dnt\/_node)(\/|$)/
+
 function areaOf(request: GuardedRequest): Area {
   const path = pathOf(normalisePath(request.url))
+  if (ADMIN_PATH.test(path)) return 'admin'
   if (path === '/v1' || path.startsWith('/v1/')) return 'inference'
   return PUBLIC_PATHS.has(path) || path === '/docs' || path.startsWith('/docs/') ? 'public' : 'admin'
+}
+
+/** Whether a mere link or image of a foreign page may do something: a service may take any GET for an order. */
+function hasEffects(request: GuardedRequest): boolean {
+  return areaOf(request) === 'admin' || isForwarded(request)
+}
+
+/** Whether the body is for a service, which may take any type; pages of other origins are refused by their origin. */
+function isForwarded({ url }: GuardedRequest): boolean {
+  return isForwarding(pathOf(normalisePath(url)))
 }
 
 function checkOrigin(
@@ -86,7 +102,7 @@ function checkOrigin(
     if (!ours && !listed) return refused(foreignOrigin(origin))
     return { kind: 'preflight', headers: [...headers, ...preflightHeaders(request)] }
   }
-  const guarded = area === 'admin' || !SAFE_METHODS.has(request.method)
+  const guarded = area === 'admin' || !SAFE_METHODS.has(request.method) || isForwarded(request)
   if (guarded && !ours && !listed) return refused(foreignOrigin(origin))
   return checkType(request, { kind: 'pass', headers })
 }
@@ -94,7 +110,7 @@ function checkOrigin(
 function checkType(request: GuardedRequest, pass: GuardVerdict): GuardVerdict {
   if (!BODY_METHODS.has(request.method)) return pass
   const type = one(request.headers['content-type'])
-  if (type !== undefined && JSON_TYPE.test(type)) return pass
+  if ((type !== undefined && JSON_TYPE.test(type)) || isForwarded(request)) return pass
   const error = new HeddleError('unsupported_media_type', 'the body must be JSON and say so in its content type', {
     param: 'content-type',
     fix: "curl -H 'content-type: application/json' …",
@@ -117,7 +133,7 @@ function preflightHeaders(request: GuardedRequest): HeaderPairs {
   const asked = headers !== undefined && /^[A-Za-z0-9!#$%&'*+.^_`|~, -]{1,2048}$/.test(headers) ? headers : undefined
   return [
     'access-control-allow-methods',
-    'GET, POST, DELETE, OPTIONS',
+    isForwarded(request) ? 'GET, POST, PUT, PATCH, DELETE, OPTIONS' : 'GET, POST, DELETE, OPTIONS',
     'access-control-allow-headers',
     asked ?? 'authorization, content-type, x-api-key',
     'access-control-max-age',

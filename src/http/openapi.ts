@@ -33,6 +33,7 @@ export function describeRoutes(app: ZodApp, { version }: Pick<AppDeps, 'version'
       servers: [{ url: '/' }],
       tags: [
         { name: 'OpenAI', description: 'Inference and the list of models' },
+        { name: 'OCF', description: "The node table and health check of OCF's dialect" },
         { name: 'Node', description: 'Status, configuration, logs and shutdown' },
         { name: 'Models', description: 'Models of this node, and pulling them' },
         { name: 'Runtimes', description: 'The inference programs behind this node' },

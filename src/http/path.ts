@@ -8,7 +8,7 @@ const ABSOLUTE = /^https?:\/\/([^/?#]*)/i
  * a trailing slash goes. Only the path changes; percent-encodings stay as they are, so that `%2F` in a model id survives.
  */
 export function normalisePath(url: string): string {
-  const target = url.charCodeAt(0) === SLASH ? url : url.replace(ABSOLUTE, '')
+  const target = withoutAuthority(url)
   const queryAt = target.indexOf('?')
   const path = queryAt < 0 ? target : target.slice(0, queryAt)
   const ends = path.length > 1 && path.charCodeAt(path.length - 1) === SLASH
@@ -16,6 +16,11 @@ export function normalisePath(url: string): string {
   const single = path.replace(/\/{2,}/g, '/')
   const trimmed = single.length > 1 && single.endsWith('/') ? single.slice(0, -1) : single
   return (trimmed === '' ? '/' : trimmed) + (queryAt < 0 ? '' : target.slice(queryAt))
+}
+
+/** A raw request target that has lost its scheme and authority, where it had them. */
+export function withoutAuthority(url: string): string {
+  return url.charCodeAt(0) === SLASH ? url : url.replace(ABSOLUTE, '')
 }
 
 /** The path of a normalised target, without its query. */

@@ -5,7 +5,6 @@ import type { FastifyInstance } from 'fastify'
 import { HeddleError } from '../core/errors.ts'
 import type { RequestId } from '../core/ids.ts'
 import { limit } from '../core/limits.ts'
-import type { Endpoint } from '../core/routing/candidate.ts'
 import type { HeaderPairs } from '../gateway/inbound.ts'
 import type { IdSource } from '../ports/id-source.ts'
 import type { Logger } from '../ports/logger.ts'
@@ -16,12 +15,14 @@ import { httpDate } from './lean/http-date.ts'
 import { LeanConnection } from './lean/lean-connection.ts'
 import type { LeanRequest } from './lean/lean-request.ts'
 import { type LeanDeps, serveLean } from './lean/serve-lean.ts'
-import { endpointAt, type InferenceDeps, serveInference } from './openai/inference.ts'
+import { type ForwardDeps, serveOcf } from './ocf/forward.ts'
+import { parseOcfTarget } from './ocf/ocf-target.ts'
+import { endpointAt, serveInference } from './openai/inference.ts'
 import { normalisePath, pathOf } from './path.ts'
 import { requestFault } from './request-faults.ts'
 import { sendError } from './send-error.ts'
 
-export interface ServerDeps extends InferenceDeps {
+export interface ServerDeps extends ForwardDeps {
   readonly ids: IdSource
   readonly log: Logger
   readonly guard: Guard
@@ -53,7 +54,8 @@ export class HeddleServer implements AsyncDisposable {
     this.#server = createServer({
       maxHeaderSize: limit('headerBytes'),
       headersTimeout: limit('headersTimeoutMs'),
-      requestTimeout: limit('headersTimeoutMs') + limit('bodyTimeoutMs'),
+      // Uploads to services may take their time; all other bodies are watched by us.
+      requestTimeout: 0,
       connectionsCheckingInterval: limit('bodyCheckIntervalMs'),
       keepAliveTimeout: limit('keepAliveMs'),
       noDelay: true,
@@ -149,11 +151,19 @@ export class HeddleServer implements AsyncDisposable {
     const url = request.url ?? '/'
     const target = endpointAt(url) === undefined ? normalisePath(url) : url
     const endpoint = request.method === 'POST' ? endpointAt(pathOf(target)) : undefined
+    const signal = connection.left
     if (endpoint !== undefined) {
-      if (this.#draining) this.#refuseLast(response, stopping(), common)
-      else void this.#infer(endpoint, id, request, response, common, connection)
+      const options = { signal, node: undefined }
+      this.#run(response, common, () => serveInference(this.#deps, endpoint, id, request, response, common, options))
       return
     }
+    const forwarded = parseOcfTarget(url)
+    if (forwarded?.kind === 'models') request.url = forwarded.path
+    else if (forwarded !== undefined) {
+      this.#run(response, common, () => serveOcf(this.#deps, forwarded, { id, request, response, common }, { signal }))
+      return
+    }
+    this.#watchBody(request)
     this.#deps.requestIds.set(request, id)
     for (let index = 0; index < common.length; index += 2)
       response.setHeader(common[index] as string, common[index + 1] as string)
@@ -161,21 +171,27 @@ export class HeddleServer implements AsyncDisposable {
     this.#deps.app.routing(request, response)
   }
 
-  async #infer(
-    endpoint: Endpoint,
-    id: RequestId,
-    request: IncomingMessage,
-    response: ServerResponse,
-    common: HeaderPairs,
-    { left }: Connection,
-  ): Promise<void> {
+  /** Does work that stopping waits for, and none once the node stops. `work` never rejects. */
+  #run(response: ServerResponse, common: HeaderPairs, work: () => Promise<unknown>): void {
+    if (this.#draining) {
+      this.#refuseLast(response, stopping(), common)
+      return
+    }
     this.#running += 1
-    try {
-      await serveInference(this.#deps, endpoint, id, request, response, common, { signal: left })
-    } finally {
+    void work().finally(() => {
       this.#running -= 1
       if (this.#draining && this.#running === 0) this.#drained.resolve()
-    }
+    })
+  }
+
+  #watchBody(request: IncomingMessage): void {
+    const { 'content-length': length, 'transfer-encoding': coding } = request.headers
+    if (length === undefined && coding === undefined) return
+    const timer = this.#deps.gateway.clock.after(limit('bodyTimeoutMs'), () => {
+      const slow = Object.assign(new Error('the body is slow'), { code: SLOW })
+      if (!request.complete) this.#refuseMalformed(slow, request.socket)
+    })
+    request.once('close', () => timer.cancel())
   }
 
   #refuse(response: ServerResponse, error: HeddleError, common: HeaderPairs): void {
@@ -257,6 +273,9 @@ export function isLoopback(address: string): boolean {
   return address === '::1' || address.startsWith('127.') || address.startsWith('::ffff:127.')
 }
 
+/** As Node's server calls it. */
+const SLOW = 'ERR_HTTP_REQUEST_TIMEOUT'
+
 const stopping = (): HeddleError => new HeddleError('draining', 'this node is stopping and takes no new requests')
 
 function malformed(code: string | undefined): { readonly refusal: HeddleError; readonly reason: string } {
@@ -266,7 +285,7 @@ function malformed(code: string | undefined): { readonly refusal: HeddleError; r
         refusal: new HeddleError('headers_too_large', `the headers are larger than ${limit('headerBytes')} bytes`),
         reason: 'Request Header Fields Too Large',
       }
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
+    case SLOW:
       return {
         refusal: new HeddleError('request_timeout', 'the request took too long to arrive', { shouldRetry: false }),
         reason: 'Request Timeout',

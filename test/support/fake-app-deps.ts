@@ -8,6 +8,7 @@ import type { PullProgress } from '../../src/core/wire/admin-models.ts'
 import { Catalogue } from '../../src/gateway/catalogue.ts'
 import { explainRoute } from '../../src/gateway/explain.ts'
 import type { AppDeps } from '../../src/http/admin/deps.ts'
+import type { OcfView } from '../../src/http/ocf/deps.ts'
 import type { Admission } from '../../src/ports/admission.ts'
 import type { Scope } from '../../src/ports/key-store.ts'
 import type { Logger } from '../../src/ports/logger.ts'
@@ -137,6 +138,14 @@ export function fakeNode(): FakeNode {
         },
         remove: async (id) => void calls.push(`remove model ${id}`),
       },
+      ocf: {
+        view: fakeOcfView,
+        admin: {
+          register: async ({ service }) => void calls.push(`register ${service.map(({ name }) => name).join('+')}`),
+          withdraw: async () => void calls.push('withdraw'),
+        },
+        record: ({ event }) => void calls.push(`event ${event}`),
+      },
       runtimes: {
         list: () => [RUNTIME],
         add: async ({ spec }) => {
@@ -190,6 +199,16 @@ export function fakeNode(): FakeNode {
     },
   }
   return node
+}
+
+const fakeOcfView: OcfView = {
+  self: asNodeId('node-1'),
+  isPublic: false,
+  table: () => ({}),
+  peers: () => [{ ID: 'node-2', Addrs: ['/ip4/192.0.2.2/tcp/11441'] }],
+  peersStatus: () => [{ id: 'node-2', connectedness: 'Connected' }],
+  bootstraps: () => ['/ip4/192.0.2.1/tcp/11441/p2p/node-1'],
+  knows: (peer) => peer === 'node-1',
 }
 
 const missing = (id: string): never => {

@@ -30,6 +30,7 @@ import type {
 } from '../../core/wire/admin-services.ts'
 import type { Catalogue } from '../../gateway/catalogue.ts'
 import type { Question, RouteExplanation } from '../../gateway/explain.ts'
+import type { OcfTableDeps } from '../ocf/deps.ts'
 import type { Admission } from '../../ports/admission.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { ApiKey } from '../../ports/key-store.ts'
@@ -141,6 +142,7 @@ export interface AppDeps {
   /** @throws HeddleError `model_not_found` or `no_capacity` where nobody offers the model */
   readonly explain: (question: Question) => RouteExplanation
   readonly mesh: MeshAdmin
+  readonly ocf: OcfTableDeps
   readonly models: ModelAdmin
   readonly runtimes: RuntimeAdmin
   readonly services: ServiceAdmin

@@ -57,6 +57,7 @@ class LeanInbound implements Inbound {
   readonly id: RequestId
   readonly endpoint: Endpoint
   readonly caller: Caller
+  readonly node = undefined
   readonly arrivedAt: MonotonicMs
   readonly #request: LeanRequest
 

@@ -1,8 +1,8 @@
 /** `POST /v1/chat/completions`, `/v1/completions` and `/v1/embeddings`, straight on Node's HTTP: the hot path. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { HeddleError } from '../../core/errors.ts'
-import type { MonotonicMs, RequestId } from '../../core/ids.ts'
-import type { Endpoint } from '../../core/routing/candidate.ts'
+import type { MonotonicMs, NodeId, RequestId } from '../../core/ids.ts'
+import type { Candidate, Endpoint } from '../../core/routing/candidate.ts'
 import type { GatewayDeps } from '../../gateway/deps.ts'
 import type { HeaderPairs, Inbound, InboundBody } from '../../gateway/inbound.ts'
 import { serveRequest } from '../../gateway/request.ts'
@@ -27,7 +27,13 @@ export function endpointAt(path: string): Endpoint | undefined {
   return ENDPOINTS.get(path)
 }
 
-/** Answers one request; never throws. `common` headers go out with every answer; `signal` aborts when the client leaves. */
+export interface InferenceOptions {
+  readonly signal: AbortSignal
+  /** The one node that may answer; undefined for any. */
+  readonly node: NodeId | undefined
+}
+
+/** Answers one request; never throws; resolves as `serveRequest` does. `common` headers go out with every answer; `signal` aborts when the client leaves. */
 export async function serveInference(
   deps: InferenceDeps,
   endpoint: Endpoint,
@@ -35,17 +41,18 @@ export async function serveInference(
   request: IncomingMessage,
   response: ServerResponse,
   common: HeaderPairs,
-  { signal }: { readonly signal: AbortSignal },
-): Promise<void> {
+  { signal, node }: InferenceOptions,
+): Promise<Candidate | undefined> {
   const { clock } = deps.gateway
-  const inbound = new HttpInbound(deps, endpoint, id, clock.monotonic(), request, response)
-  await serveRequest(deps.gateway, inbound, new HttpReply({ clock }, response, common), { signal })
+  const inbound = new HttpInbound(deps, endpoint, id, clock.monotonic(), request, response, node)
+  return serveRequest(deps.gateway, inbound, new HttpReply({ clock }, response, common), { signal })
 }
 
 class HttpInbound implements Inbound {
   readonly id: RequestId
   readonly endpoint: Endpoint
   readonly arrivedAt: MonotonicMs
+  readonly node: NodeId | undefined
   readonly #deps: InferenceDeps
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
@@ -57,6 +64,7 @@ class HttpInbound implements Inbound {
     arrivedAt: MonotonicMs,
     request: IncomingMessage,
     response: ServerResponse,
+    node: NodeId | undefined,
   ) {
     this.#deps = deps
     this.endpoint = endpoint
@@ -64,6 +72,7 @@ class HttpInbound implements Inbound {
     this.arrivedAt = arrivedAt
     this.#request = request
     this.#response = response
+    this.node = node
   }
 
   get caller(): Caller {
