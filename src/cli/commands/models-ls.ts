@@ -9,11 +9,7 @@ import { type Column, tableLines } from '../table.ts'
 const COLUMNS: readonly Column<ModelView>[] = [
   { title: 'MODEL', cell: ({ id }) => id, shrinks: true },
   { title: 'STATE', cell: ({ state }) => state },
-  {
-    title: 'RUNTIME',
-    cell: ({ providers }) => providers.map(({ runtime }) => runtime).join(', ') || '-',
-    shrinks: true,
-  },
+  { title: 'SERVED BY', cell: ({ providers }) => providers.map(providerText).join(', ') || '-', shrinks: true },
   { title: 'CONTEXT', cell: ({ contextTokens }) => String(contextTokens ?? '-'), align: 'right' },
   {
     title: 'PARAMETERS',
@@ -23,6 +19,11 @@ const COLUMNS: readonly Column<ModelView>[] = [
   { title: 'QUANT', cell: ({ quantisation }) => quantisation ?? '-' },
   { title: 'SIZE', cell: ({ sizeBytes }) => (sizeBytes === null ? '-' : bytesText(sizeBytes)), align: 'right' },
 ]
+
+/** The runtime where it is one of this node, the node otherwise. */
+function providerText({ connector, runtime, nodeName }: ModelView['providers'][number]): string {
+  return connector === 'local' ? runtime : nodeName
+}
 
 export async function modelsLs(context: Context): Promise<ExitCode> {
   const node = await context.node()
