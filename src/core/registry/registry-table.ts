@@ -3,7 +3,6 @@ import { hexOf } from '../identity/bytes.ts'
 import type { PublicKey } from '../identity/ed25519-rules.ts'
 import { peerIdOf } from '../identity/peer-id.ts'
 import type { MonotonicMs, NodeId, UnixMs } from '../ids.ts'
-import { limit } from '../limits.ts'
 import { Digest } from './digest.ts'
 import { encodeProof } from './equivocation.ts'
 import type { SignedBeat } from './load-beat.ts'
@@ -57,6 +56,7 @@ export class RegistryTable {
   readonly #gone = new Map<NodeId, GoneNode>()
   readonly #index = new RecordIndex()
   readonly #quotas: Quotas
+  readonly #mostGone: number
   readonly #peers = new Map<string, NodeId>()
   readonly digest = new Digest()
   readonly #listeners = new Set<(change: TableChange) => void>()
@@ -67,6 +67,7 @@ export class RegistryTable {
 
   constructor(quotas: QuotaLimits) {
     this.#quotas = new Quotas(quotas)
+    this.#mostGone = quotas.records
   }
 
   /** Changes whenever a node is listed, revived or gone, or says something else of itself; not when it only signs again. */
@@ -153,7 +154,7 @@ export class RegistryTable {
 
   /** Why a farewell is not remembered: those of strangers must not push out what is known of nodes that were here. */
   farewellRefusal({ peer }: NodeRecord): AdmissionRefusal | undefined {
-    const isFull = this.#gone.size >= limit('registryRecords') && this.slotOf(peer) === undefined
+    const isFull = this.#gone.size >= this.#mostGone && this.slotOf(peer) === undefined
     return isFull ? { kind: 'full', what: 'registry' } : undefined
   }
 
@@ -191,7 +192,7 @@ export class RegistryTable {
     this.#peers.set(hexOf(record.publicKey), peer)
     if (gone.slot.kind === 'equivocation') this.#digestProof(gone.slot.records, 'add')
     const [oldest] = this.#gone.keys()
-    if (this.#gone.size > limit('registryRecords') && oldest !== undefined) this.#forget(oldest)
+    if (this.#gone.size > this.#mostGone && oldest !== undefined) this.#forget(oldest)
   }
 
   /** Takes a node off the list and remembers nothing. */
