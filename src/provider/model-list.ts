@@ -24,8 +24,10 @@ export function answerModels(candidates: readonly Candidate[], path: string): Me
   return errorAnswer(new HeddleError('model_not_found', 'this node serves no such model', { param: 'model' }))
 }
 
-/** A failure as an answer that another node passes on as it is. */
-export function errorAnswer(error: HeddleError): MessageResponse {
+/** A failure as an answer that another node passes on as it is. Its fix is left out: that is a command for this machine. */
+export function errorAnswer(failure: HeddleError): MessageResponse {
+  const { param } = failure.details
+  const error = new HeddleError(failure.code, failure.message, { param })
   const pairs = errorHeaders(error)
   const headers: Record<string, string> = {}
   for (let index = 0; index + 1 < pairs.length; index += 2) headers[pairs[index] as string] = pairs[index + 1] as string

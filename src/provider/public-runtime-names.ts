@@ -35,13 +35,6 @@ export class PublicRuntimeNames {
     return this.#ids.get(name)
   }
 
-  /** A runtime that was removed; one that comes back gets the same name. */
-  forget(id: RuntimeId): void {
-    const name = this.#names.get(id)
-    this.#names.delete(id)
-    if (name !== undefined) this.#ids.delete(name)
-  }
-
   #freeName(id: RuntimeId): string {
     const plain = WELL_KNOWN[id] ?? id
     if (PLAIN.test(plain) && !this.#ids.has(plain)) return plain

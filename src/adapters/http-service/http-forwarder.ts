@@ -50,7 +50,8 @@ export class HttpForwarder implements ServiceForwarder {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const reason = new HeddleError('runtime_unavailable', 'the service was removed')
-    await Promise.all([this.#pool, this.#checks].map((pool) => (pool.destroyed ? undefined : pool.destroy(reason))))
+    const open = [this.#pool, this.#checks].filter((pool) => !pool.destroyed)
+    await Promise.all(open.map((pool) => pool.destroy(reason)))
   }
 
   #exchange(

@@ -85,7 +85,7 @@ describe('isWithinStrictness', () => {
   it('lets a looser setting take all that a stricter one takes', () => {
     for (const level of STRICTNESS) {
       const taken = STRICTNESS.map((strictness) => isWithinStrictness(level, strictness))
-      assert.deepEqual(taken, taken.toSorted())
+      assert.ok(taken.slice(taken.indexOf(true)).every(Boolean))
       assert.equal(isWithinStrictness(level, level), true)
     }
     assert.equal(isWithinStrictness('wildcard', 'exact'), false)
