@@ -13,6 +13,7 @@ import { appDepsOf } from './app-deps.ts'
 import type { Config } from './config.ts'
 import { Fabric } from './fabric.ts'
 import { listen } from './listen.ts'
+import { meshCounts } from './mesh-status.ts'
 import { writeNodeFile } from './node-file.ts'
 import { NodeStatus } from './node-status.ts'
 import type { Mesh } from './open-mesh.ts'
@@ -45,6 +46,7 @@ export async function startNode(config: Config, options: StartOptions): Promise<
   const parts = await openParts(starting, config, options)
   const { clock, log, identity, provider, seen } = parts
   const fabric = new Fabric(parts)
+  parts.metrics.watchMesh(() => (fabric.mesh === undefined ? undefined : meshCounts(fabric.mesh)))
   const catalogue = new Catalogue({ directory: fabric.directory, seenModels: () => seen.ids() })
   const stopping = Promise.withResolvers<{ readonly now: boolean }>()
   const life = { url: '', draining: false }
@@ -113,7 +115,7 @@ async function openServer(
   parts: Parts,
   { catalogue, status, fabric, stop }: Face,
 ): Promise<{ readonly server: HeddleServer; readonly app: ReturnType<typeof buildApp> }> {
-  const { clock, ids, log, admission, requestLog, metrics, provider, models, runtimeStore } = parts
+  const { clock, ids, log, admission, requestLog, metrics, models, runtimeStore } = parts
   const requestIds = new WeakMap<IncomingMessage, RequestId>()
   const { services, connectors } = fabric
   const mesh = (): Mesh | undefined => fabric.mesh
@@ -130,7 +132,7 @@ async function openServer(
       requestIds,
       ring: parts.logging.ring,
       models: {
-        directory: provider,
+        directory: fabric.directory,
         library: models.library,
         puller: models.puller,
         store: runtimeStore,
