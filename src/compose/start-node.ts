@@ -5,6 +5,7 @@ import type { RequestId } from '../core/ids.ts'
 import { Catalogue } from '../gateway/catalogue.ts'
 import { buildApp } from '../http/app.ts'
 import { createGuard } from '../http/guard.ts'
+import type { OcfDeps } from '../http/ocf/deps.ts'
 import { SlowBodies } from '../http/openai/slow-bodies.ts'
 import { HeddleServer } from '../http/server.ts'
 import { pickDefault } from '../models/pick-default.ts'
@@ -65,7 +66,7 @@ export async function startNode(config: Config, options: StartOptions): Promise<
     isDraining: () => life.draining,
     isDemoOnly: demoOnly,
   })
-  const { server, app } = await openServer(starting, config, parts, {
+  const { server, app, ocf } = await openServer(starting, config, parts, {
     catalogue,
     status,
     fabric,
@@ -75,13 +76,21 @@ export async function startNode(config: Config, options: StartOptions): Promise<
   const startedAt = new Date(clock.now()).toISOString()
   const { url } = life
   starting.use(await writeNodeFile(config.paths.nodeFile, { pid: process.pid, url, startedAt, version: VERSION }))
-  await parts.services.admin.open({ ownUrl: life.url, others: () => [] })
+  await parts.services.admin.open({
+    ownUrl: life.url,
+    others: () => fabric.mesh?.membership.services.allInstances() ?? [],
+  })
   await parts.runtimes.open(config.runtimes)
   const { mode } = config
   // Its packages take a while to load, in which the engine of a local model starts.
   if (mode !== 'standalone') {
-    const { openMesh } = await import('./open-mesh.ts')
-    fabric.join(await openMesh(starting, parts, { ...config, mode }, options))
+    const [{ openMesh }, { openPeerHttp }] = await Promise.all([
+      import('./open-mesh.ts'),
+      import('./open-peer-http.ts'),
+    ])
+    const mesh = await openMesh(starting, parts, { ...config, mode }, options)
+    fabric.join(mesh)
+    await openPeerHttp(starting, parts, mesh, ocf.view)
   }
   log.info({ url, node: identity.id }, 'node started')
   const running = starting.move()
@@ -114,7 +123,7 @@ async function openServer(
   config: Config,
   parts: Parts,
   { catalogue, status, fabric, stop }: Face,
-): Promise<{ readonly server: HeddleServer; readonly app: ReturnType<typeof buildApp> }> {
+): Promise<{ readonly server: HeddleServer; readonly app: ReturnType<typeof buildApp>; readonly ocf: OcfDeps }> {
   const { clock, ids, log, admission, requestLog, metrics, models, runtimeStore } = parts
   const requestIds = new WeakMap<IncomingMessage, RequestId>()
   const { services, connectors } = fabric
@@ -152,7 +161,7 @@ async function openServer(
   })
   const slowBodies = stack.use(new SlowBodies({ clock }))
   const server = new HeddleServer({ gateway, ocf, slowBodies, ids, log, guard, app, requestIds, version: VERSION })
-  return { server: stack.use(server), app }
+  return { server: stack.use(server), app, ocf }
 }
 
 /** Whether all that can be asked for now is the model that came with the package. */

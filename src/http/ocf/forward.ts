@@ -15,12 +15,13 @@ import type { OcfDeps } from './deps.ts'
 import { checkMethod, messageBody, messageHeaders } from './message.ts'
 import { narrowedAdmission } from './narrowed-admission.ts'
 import type { OcfTarget } from './ocf-target.ts'
-import { sendAnswer } from './send-answer.ts'
+import { sendAnswer, sendJson } from './send-answer.ts'
 import { readOf } from './table-answers.ts'
 import { wishOf } from './wish.ts'
 
 export interface ForwardDeps extends InferenceDeps {
   readonly ocf: OcfDeps
+  readonly version: string
 }
 
 /** One request, as Node's server has it. */
@@ -45,10 +46,11 @@ interface Cancellable {
 export async function serveOcf(
   deps: ForwardDeps,
   target: ForwardTarget,
-  exchange: Exchange,
+  received: Exchange,
   { signal }: Cancellable,
 ): Promise<void> {
-  const { gateway } = deps
+  const { gateway, version } = deps
+  const exchange = { ...received, common: [...received.common, 'ocf-version', version] }
   const { id, response, common } = exchange
   const startedAt = gateway.clock.monotonic()
   const story: Story = { admitted: undefined, servedBy: undefined }
@@ -188,13 +190,6 @@ async function forwardRead(
   const answer: MessageResponse = await ocf.askPeer(peer, question, { signal })
   ocf.record({ event: 'P2P Forward', from: view.self, to: peer, path })
   await sendAnswer(gateway, response, { ...answer, headers: headersFromService(answer.headers) }, headers)
-}
-
-function sendJson(response: ServerResponse, value: object, headers: HeaderPairs): void {
-  const body = Buffer.from(JSON.stringify(value))
-  const own = ['content-type', 'application/json; charset=utf-8', 'content-length', String(body.length)]
-  response.writeHead(200, [...own, ...headers])
-  response.end(body)
 }
 
 function eventOf(target: Exclude<ServiceTarget, { readonly kind: 'local' }>, from: NodeId, to: NodeId): OcfEvent {

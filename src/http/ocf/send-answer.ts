@@ -45,6 +45,14 @@ export async function sendAnswer(
   dropRest(deps, response)
 }
 
+/** One of our own, whole. */
+export function sendJson(response: ServerResponse, value: object, headers: HeaderPairs): void {
+  const body = Buffer.from(JSON.stringify(value))
+  const own = ['content-type', 'application/json; charset=utf-8', 'content-length', String(body.length)]
+  response.writeHead(200, [...own, ...headers])
+  response.end(body)
+}
+
 /** Who is still sending what nobody wants any more may do so for a moment only. */
 function dropRest({ clock }: SendDeps, response: ServerResponse): void {
   const { req: request } = response
