@@ -1,6 +1,7 @@
 /** Requests to other nodes over the sessions of the mesh. */
 import { HeddleError } from '../core/errors.ts'
 import type { NodeId } from '../core/ids.ts'
+import { limit } from '../core/limits.ts'
 import { headersForPeer } from '../core/mesh/peer-headers.ts'
 import type { PeerOutcome } from '../core/mesh/peer-outcome.ts'
 import { MeshError } from '../core/mesh/session-error.ts'
@@ -18,7 +19,7 @@ export interface MeshConnectorDeps {
   readonly dispatched: (target: Pick<RouteTarget, 'node' | 'runtime'>) => () => void
 }
 
-/** A request that is surely not begun because its session leaves is sent once more, on another session. */
+/** A request that is surely not begun because its session leaves is sent again, on another session. */
 export class MeshConnector implements Connector {
   readonly kind = 'mesh'
   readonly #deps: MeshConnectorDeps
@@ -35,12 +36,13 @@ export class MeshConnector implements Connector {
     const message = { ...request, headers: headersForPeer(request.headers, target.runtime), body: body?.sent }
     const end = once(dispatched(target))
     try {
-      for (let isSecond = false; ; isSecond = true) {
+      for (let tries = 1; ; tries += 1) {
         const session = sessions.current(node) ?? (await sessions.session(node, { signal }))
         try {
           return await this.#ask(session, message, { signal, end })
         } catch (error) {
-          if (isSecond || signal.aborted || !wasLeaving(session, error) || body?.isTouched === true) throw error
+          const isLast = tries === limit('meshSendTries')
+          if (isLast || signal.aborted || !wasLeaving(session, error) || body?.isTouched === true) throw error
         }
       }
     } catch (error) {

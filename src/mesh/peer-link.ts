@@ -101,9 +101,11 @@ export class PeerLink {
   foundDirectPath(): void {
     this.#failure = undefined
     const { current } = this
+    // A dial in progress looks for a direct way when it is done.
     if (current?.path.kind !== 'circuit' || current.side !== 'dialler' || this.#dials.size > 0) return
     this.#dial().catch((error: unknown) => {
-      this.#deps.log.debug({ peer: this.peer, error }, 'a peer stays on its circuit')
+      const code = error instanceof HeddleError ? error.code : 'internal'
+      this.#deps.log.debug({ peer: this.peer, code }, 'a peer stays on its circuit')
     })
   }
 
@@ -121,7 +123,7 @@ export class PeerLink {
     this.#wanted = wanted
     // Everybody may have left by the time it fails.
     wanted.promise.catch(nothing)
-    this.#dial().then(nothing, (cause: unknown) => {
+    this.#dial().then(this.#lookForDirectPath, (cause: unknown) => {
       const error = dialError(this.peer, cause)
       if (this.#wanted === wanted) {
         this.#wanted = undefined
@@ -131,6 +133,11 @@ export class PeerLink {
       wanted.reject(error)
     })
     return wanted
+  }
+
+  /** One may have appeared while the circuit was being dialled. */
+  readonly #lookForDirectPath = (): void => {
+    if (this.#deps.streams.paths(this.peer).some(({ kind }) => kind === 'direct')) this.foundDirectPath()
   }
 
   /** A connection that broke unnoticed fails the first try at once; the second makes a new one. */

@@ -117,6 +117,24 @@ describe('sessions with peers', () => {
     )
   })
 
+  it('look for a direct way that appeared while the circuit was being dialled', async () => {
+    for (let afterMs = 0; afterMs < 120; afterMs += 5) {
+      const fabric = new Fabric({ conditions: { delayMs: 20 } })
+      const [a, b] = [fabric.node('a'), fabric.node('b')]
+      fabric.peers.setWays(a.self, b.self, ['circuit'])
+      const asked = a.ask(b.self, '')
+      await fabric.clock.advance(afterMs)
+      fabric.peers.setWays(a.self, b.self, ['circuit', 'direct'])
+      await fabric.during(asked)
+      await fabric.clock.advance(500)
+      assert.deepEqual(
+        a.sessions.view().map(({ path }) => path.kind),
+        ['direct'],
+        `${afterMs} ms later`,
+      )
+    }
+  })
+
   it('are closed when nobody used them for a while, and made again', async () => {
     const { fabric, a, b } = pair()
     await fabric.during(a.ask(b.self, ''))

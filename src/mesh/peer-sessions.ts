@@ -252,9 +252,7 @@ export class PeerSessions implements AsyncDisposable {
   #ended(session: PeerSession, end: SessionEnd): void {
     const { peer, path, side } = session
     this.#links.get(peer)?.ended(session)
-    const isExpected =
-      end.kind === 'closed' || end.kind === 'lost' || (end.kind === 'sent-away' && end.why === 'draining')
-    this.#deps.log[isExpected ? 'debug' : 'warn'](
+    this.#deps.log[levelOf(end)](
       { peer, path: path.kind, transport: path.transport, side, end: end.kind, reason: sessionEndText(end) },
       'a session with a peer ended',
     )
@@ -270,6 +268,14 @@ export class PeerSessions implements AsyncDisposable {
       this.#scheduleSweep()
     })
   }
+}
+
+/** A peer can make this node write as many of these as it opens sessions, so only what an operator can mend is more than a detail. */
+function levelOf(end: SessionEnd): 'debug' | 'info' | 'warn' {
+  if (end.kind === 'version') return 'warn'
+  const isOrdinary =
+    end.kind === 'closed' || end.kind === 'lost' || (end.kind === 'sent-away' && end.why === 'draining')
+  return isOrdinary ? 'debug' : 'info'
 }
 
 function nothing(): void {}

@@ -79,7 +79,6 @@ export class CertifiedNode {
     this.#book.add(statement)
     void this.store.append([statement])
     this.statements.announce([statement])
-    this.node.membership.recheck()
   }
 
   async #open(gossip: MemoryGossip): Promise<void> {

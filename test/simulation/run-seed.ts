@@ -51,7 +51,7 @@ class Run {
       const skewMs = isSkewed ? Math.round((this.chance() * 2 - 1) * MAX_SKEW_MS) : 0
       return new ServingNode(deps, each, { skewMs })
     })
-    this.traffic = new Traffic(this.clock, this.chance, this.nodes)
+    this.traffic = new Traffic({ clock: this.clock, chance: this.chance, note: (text) => this.note(text) }, this.nodes)
     if (this.chance() < 0.5) {
       const bad = device(100)
       this.attacker = new Attacker({ gossip: network.open(bad.peer), streams: peers.open(bad.peer) }, bad, {

@@ -38,8 +38,18 @@ export class Traffic {
   readonly #nodes: readonly ServingNode[]
   readonly #asked: Asked[] = []
   readonly #violations: string[] = []
+  readonly #note: (text: string) => void
 
-  constructor(clock: MemoryClock, chance: () => number, nodes: readonly ServingNode[]) {
+  /** @param note takes a line for each beginning and end of a request */
+  constructor(
+    {
+      clock,
+      chance,
+      note,
+    }: { readonly clock: MemoryClock; readonly chance: () => number; readonly note: (text: string) => void },
+    nodes: readonly ServingNode[],
+  ) {
+    this.#note = note
     this.#clock = clock
     this.#chance = chance
     this.#nodes = nodes
@@ -64,10 +74,14 @@ export class Traffic {
       fault: nth(['none', 'none', 'none', 'none', 'none', 'refuse', 'before', 'midway'] as const, this.#below(8)),
     }
     const leaveAfterMs = this.#chance() < 0.15 ? this.#below(3_000) : undefined
-    const asked: Asked = { text: `${this.#nodes.indexOf(client)} asks ${JSON.stringify(question)}`, ends: [] }
+    const asked: Asked = { text: `node ${this.#nodes.indexOf(client)} asks ${JSON.stringify(question)}`, ends: [] }
     this.#asked.push(asked)
+    this.#note(asked.text)
     void this.#ask(client, question, leaveAfterMs).then(
-      (outcome) => asked.ends.push(outcome),
+      (outcome) => {
+        asked.ends.push(outcome)
+        this.#note(`request ${question.number}: ${outcome}`)
+      },
       (error: unknown) => {
         this.#violations.push(`${asked.text}: ${error instanceof Error ? error.message : String(error)}`)
       },

@@ -72,12 +72,18 @@ export class MemoryPeerStreams implements PeerStreams {
       signal.throwIfAborted()
       throw unreachable(peer, cause)
     })
+    if (!this.#isWay(kind, duplex)) throw unreachable(peer)
     return this.#keep(duplex, kind)
   }
 
   accept(protocol: string, onStream: (stream: PeerStream) => void): () => void {
     const endings = KINDS.map((kind) =>
-      this.#host.listen((duplex) => onStream(this.#keep(duplex, kind)), labelOf(kind, protocol)),
+      this.#host.listen(
+        (duplex) => {
+          if (this.#isWay(kind, duplex)) onStream(this.#keep(duplex, kind))
+        },
+        labelOf(kind, protocol),
+      ),
     )
     return () => {
       for (const end of endings) end()
@@ -106,6 +112,13 @@ export class MemoryPeerStreams implements PeerStreams {
         stream.abort(new HeddleError('upstream_failed', 'the way to the peer is gone'))
     if (streams.length === 0) return
     for (const kind of ways) if (!before.includes(kind)) this.#tellPath(peer, kind)
+  }
+
+  /** A stream whose way went while it was being made goes with it. */
+  #isWay(kind: WayKind, duplex: Duplex): boolean {
+    const isThere = this.#all.waysBetween(this.self, duplex.peer).includes(kind)
+    if (!isThere) duplex.abort(new HeddleError('upstream_failed', 'the way to the peer is gone'))
+    return isThere
   }
 
   #keep(duplex: Duplex, kind: WayKind): PeerStream {
