@@ -2,7 +2,14 @@
 import { SETTING_KEYS, SETTINGS } from '../src/compose/settings.ts'
 import { ERROR_CODES } from '../src/core/errors.ts'
 import { LIMITS, type Limit } from '../src/core/limits.ts'
-import { conversationBlocks, goAwayTable, headerNameTable, resetTable, vectorBlocks } from './protocol-parts.ts'
+import {
+  conversationBlocks,
+  goAwayTable,
+  headerNameTable,
+  registryVectorBlocks,
+  resetTable,
+  vectorBlocks,
+} from './protocol-parts.ts'
 
 export interface GeneratedPage {
   readonly path: string
@@ -38,6 +45,7 @@ export function protocolPage(current: string): string {
     'header names': headerNameTable(),
     vectors: vectorBlocks(),
     conversations: conversationBlocks(),
+    'registry vectors': registryVectorBlocks(),
   }
   return Object.entries(parts).reduce((page, [name, part]) => withPart(page, name, part), current)
 }

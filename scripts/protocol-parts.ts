@@ -44,8 +44,11 @@ interface Vector {
   readonly refusal?: string
 }
 
-export function vectorBlocks(): string {
-  const parts = filesOf('frames')
+export const vectorBlocks = (): string => blocksOf('frames')
+export const registryVectorBlocks = (): string => blocksOf('registry')
+
+function blocksOf(kind: string): string {
+  const parts = filesOf(kind)
     .filter(({ file }) => file !== 'refused.json')
     .map(({ file, text }) => {
       const { about, cases } = JSON.parse(text) as { about: string; cases: readonly Vector[] }
