@@ -15,13 +15,19 @@ export function nodeStateText({ state, reason, path, rttMs, connector }: NodeVie
   if (path === 'circuit') parts.push('through a relay')
   else if (path === 'direct') parts.push('direct')
   else if (connector !== 'local' && state === 'online') parts.push('not connected')
-  if (rttMs !== null) parts.push(durationText(rttMs))
+  if (rttMs !== null) parts.push(shortText(rttMs))
   return parts.join(' · ')
 }
 
-/** `direct tcp /ip4/192.168.1.20/tcp/11441`. */
+/** `direct, tcp /ip4/192.168.1.20/tcp/11441`: without the id of the peer, which whoever reads it knows. */
 export function pathText({ kind, transport, address }: PathView): string {
-  return `${kind === 'circuit' ? 'through a relay' : 'direct'}, ${transport} ${address}`
+  return `${kind === 'circuit' ? 'through a relay' : 'direct'}, ${transport} ${address.replace(/\/p2p\/[^/]+$/, '')}`
+}
+
+/** Round trips: `0.21 ms`, `184 ms`. */
+export function shortText(ms: number): string {
+  const exactBelowMs = 10
+  return ms < exactBelowMs ? `${ms.toFixed(2)} ms` : durationText(ms)
 }
 
 /** The name of a node, marked where it is the one that answers. */

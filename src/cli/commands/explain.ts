@@ -1,10 +1,10 @@
 /** `heddle explain`: who would serve a model now, in which order, and who not and why. Nothing is sent to anybody. */
 import { PROMPT_TRUST } from '../../core/routing/prompt-trust.ts'
 import type { Explanation } from '../../core/wire/admin-explain.ts'
-import { durationText } from '../amounts.ts'
 import { asTyped } from '../command-name.ts'
 import type { Context } from '../context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { shortText } from '../node-text.ts'
 import { choiceOption } from '../option-values.ts'
 import { type Column, tableLines } from '../table.ts'
 import { printable } from '../terminal.ts'
@@ -23,7 +23,7 @@ const COLUMNS: readonly Column<Row>[] = [
   { title: 'BY', cell: ({ connector }) => connector },
   { title: 'OWNER', cell: ({ account }) => account },
   { title: 'LOAD', cell: ({ inFlight, capacity }) => `${inFlight}/${capacity}`, align: 'right' },
-  { title: 'RTT', cell: ({ rttMs }) => (rttMs === null ? '-' : durationText(rttMs)), align: 'right' },
+  { title: 'RTT', cell: ({ rttMs }) => (rttMs === null ? '-' : shortText(rttMs)), align: 'right' },
   { title: 'WHY', cell: ({ why }) => why, shrinks: true },
 ]
 const ENDPOINTS = ['chat', 'completions', 'embeddings'] as const

@@ -1,18 +1,17 @@
 /** `heddle peers ls`: who is connected now, and how. */
 import { shortId } from '../../core/registry/pick-node.ts'
 import type { PeerList, PeerView } from '../../core/wire/admin-mesh.ts'
-import { durationText } from '../amounts.ts'
 import { asTyped } from '../command-name.ts'
 import type { Context } from '../context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { pathText } from '../node-text.ts'
+import { pathText, shortText } from '../node-text.ts'
 import { type Column, tableLines } from '../table.ts'
 
 const COLUMNS: readonly Column<PeerView>[] = [
   { title: 'PEER', cell: ({ name }) => name ?? '-', shrinks: true },
   { title: 'ID', cell: ({ id }) => shortId(id) },
   { title: 'OWNER', cell: ({ account }) => account ?? '-' },
-  { title: 'RTT', cell: ({ rttMs }) => (rttMs === null ? '-' : durationText(rttMs)), align: 'right' },
+  { title: 'RTT', cell: ({ rttMs }) => (rttMs === null ? '-' : shortText(rttMs)), align: 'right' },
   {
     title: 'PATH',
     cell: ({ paths }) => {

@@ -2,11 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HeddleError } from '../../core/errors.ts'
 import { PING_LAYERS, type PingReply, type PingRequest } from '../../core/wire/admin-mesh.ts'
-import { counted, durationText } from '../amounts.ts'
+import { counted } from '../amounts.ts'
 import type { ApiClient } from '../api-client.ts'
 import type { Context } from '../context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { pathText } from '../node-text.ts'
+import { pathText, shortText } from '../node-text.ts'
 import { choiceOption, durationOption, numberOption } from '../option-values.ts'
 import { printable } from '../terminal.ts'
 
@@ -84,9 +84,9 @@ function attemptText(attempt: Attempt, which: string): string {
   const name = attempt.reply?.node.name ?? which
   if (!attempt.ok) return `no answer of ${name}: ${attempt.reason}`
   const { path, rttMs, http, inference } = attempt.reply
-  const parts = [`pong ${name}`, path === null ? 'unknown path' : pathText(path), durationText(rttMs)]
-  if (http !== null) parts.push(`http ${durationText(http.ms)}`)
-  if (inference !== null) parts.push(`one token of ${inference.model} ${durationText(inference.ms)}`)
+  const parts = [`pong ${name}`, path === null ? 'unknown path' : pathText(path), shortText(rttMs)]
+  if (http !== null) parts.push(`http ${shortText(http.ms)}`)
+  if (inference !== null) parts.push(`one token of ${inference.model} ${shortText(inference.ms)}`)
   return parts.join('  ')
 }
 
@@ -105,5 +105,5 @@ function summaryText({
 }): string {
   const head = `${counted(answered, 'answer')} to ${counted(sent, 'ping')}`
   if (minMs === null || avgMs === null || maxMs === null) return head
-  return `${head} · least ${durationText(minMs)} · mean ${durationText(avgMs)} · most ${durationText(maxMs)}`
+  return `${head} · least ${shortText(minMs)} · mean ${shortText(avgMs)} · most ${shortText(maxMs)}`
 }
