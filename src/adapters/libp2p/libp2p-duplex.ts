@@ -6,9 +6,10 @@ import { limit } from '../../core/limits.ts'
 import type { ByteDuplexEvents } from '../../core/mesh/byte-duplex.ts'
 import type { Duplex } from '../../ports/duplex.ts'
 
+/** libp2p's list of arrays, which it sends and receives as one. */
+type ByteList = Exclude<Parameters<Stream['send']>[0], Uint8Array>
+
 const HIGH_WATER_BYTES = limit('streamUnsentBytes')
-/** A write of more arrays than one is joined up to this size: each would travel in a frame and a TLS record of its own. */
-const JOINED_BYTES = 256 * 1024
 
 /**
  * Back-pressure is the length of libp2p's own write buffer, looked at after each of its `drain` events: its `onDrain` promise stays
@@ -21,6 +22,8 @@ export class Libp2pDuplex implements Duplex {
   /** `ending`: closed or aborted by this side, which has not been told of it yet. */
   #state: 'open' | 'ending' | 'closed' = 'open'
   #isFull = false
+  /** Empty; the model of those that are sent, taken from the first that came. */
+  #noBytes: ByteList | undefined
   #hasPeerEnded: boolean
   /** How the stream ended, before anybody was told. */
   #end: { readonly error: unknown } | undefined
@@ -48,7 +51,7 @@ export class Libp2pDuplex implements Duplex {
   send(chunks: readonly Uint8Array[]): boolean {
     if (this.#state !== 'open') return false
     try {
-      for (const piece of joined(chunks)) this.#stream.send(piece)
+      if (chunks.length > 0) this.#stream.send(this.#together(chunks))
     } catch {
       // The stream ended by itself; its close event tells of that.
       return false
@@ -74,6 +77,16 @@ export class Libp2pDuplex implements Duplex {
     this.#stream.close().catch((error: Error) => this.#stream.abort(error))
   }
 
+  /** One piece, so that it travels in one frame; a list costs no copy. */
+  #together(chunks: readonly Uint8Array[]): Uint8Array | ByteList {
+    const [first] = chunks
+    if (first !== undefined && chunks.length === 1) return first
+    if (this.#noBytes === undefined) return joined(chunks)
+    const list = this.#noBytes.sublist()
+    list.append(...chunks)
+    return list
+  }
+
   readonly #onMessage = ({ data }: StreamMessageEvent): void => {
     const events = this.#events
     if (events === undefined) return
@@ -81,6 +94,7 @@ export class Libp2pDuplex implements Duplex {
       if (this.#state !== 'closed' && this.#end === undefined) events.received(data)
       return
     }
+    this.#noBytes ??= data.sublist(0, 0)
     for (const chunk of data) if (this.#state !== 'closed' && this.#end === undefined) events.received(chunk)
   }
 
@@ -129,25 +143,8 @@ function lost(cause: Error | undefined): HeddleError {
   return new HeddleError('upstream_failed', 'the stream to the peer broke', { cause })
 }
 
-/** The same bytes in fewer arrays. */
-function joined(chunks: readonly Uint8Array[]): readonly Uint8Array[] {
-  if (chunks.length < 2) return chunks
-  const pieces: Uint8Array[] = []
-  for (let from = 0; from < chunks.length; ) {
-    let bytes = 0
-    let to = from
-    do {
-      bytes += (chunks[to] as Uint8Array).length
-      to += 1
-    } while (to < chunks.length && bytes + (chunks[to] as Uint8Array).length <= JOINED_BYTES)
-    pieces.push(to === from + 1 ? (chunks[from] as Uint8Array) : join(chunks.slice(from, to), bytes))
-    from = to
-  }
-  return pieces
-}
-
-function join(chunks: readonly Uint8Array[], bytes: number): Uint8Array {
-  const whole = new Uint8Array(bytes)
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0))
   let at = 0
   for (const chunk of chunks) {
     whole.set(chunk, at)

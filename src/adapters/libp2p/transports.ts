@@ -11,6 +11,7 @@ import type { Libp2pInit } from 'libp2p'
 import { HeddleError } from '../../core/errors.ts'
 import { limit } from '../../core/limits.ts'
 import type { HostOptions } from './host-options.ts'
+import { leanMuxer } from './lean-muxer.ts'
 import type { QuicState } from './quic.ts'
 import { guardedMuxer } from './stream-guard.ts'
 
@@ -42,7 +43,7 @@ export function transportsOf({ maxConnections, presharedKey }: HostOptions, quic
       circuitRelayTransport({ maxInboundStopStreams: circuits, maxOutboundStopStreams: circuits }),
     ],
     connectionEncrypters: [tls(), noise()],
-    streamMuxers: [() => guardedMuxer(openMuxer())],
+    streamMuxers: [() => guardedMuxer(leanMuxer(openMuxer()))],
     ...(presharedKey === undefined ? {} : { connectionProtector: preSharedKey({ psk: swarmKeyOf(presharedKey) }) }),
   }
 }
