@@ -93,6 +93,11 @@ export async function joinNetwork(
 
 /** Forgets a network with its secrets. Where it was the active one, the open network is. */
 export async function leaveNetwork(deps: NetworkDeps, nameOrId: string): Promise<NetworkId> {
+  if (isOpen(deps, nameOrId)) {
+    throw new HeddleError('usage', 'the open network has no members to leave; use another, or turn the mesh off', {
+      fix: 'heddle network use <name>\nheddle config set mode standalone',
+    })
+  }
   const { network } = await findNetwork(deps, nameOrId)
   await deps.store.remove(network.id)
   return network.id

@@ -50,6 +50,9 @@ const BY_ERROR: Readonly<Partial<Record<ErrorCode, ExitCode>>> = {
   gguf_invalid: EXIT.notVerified,
   config_invalid: EXIT.configInvalid,
   insecure_file_mode: EXIT.configInvalid,
+  key_locked: EXIT.notAuthorised,
+  wrong_passphrase: EXIT.notAuthorised,
+  identity_refused: EXIT.notAuthorised,
   request_timeout: EXIT.timedOut,
   timeout: EXIT.timedOut,
 }

@@ -2,6 +2,7 @@
 import { Command, type OutputConfiguration } from 'commander'
 import type { Act } from './act.ts'
 import { contextOf, type GlobalOptions, type World } from './context.ts'
+import { declareIdentity, declareNetworks } from './declare-identity.ts'
 import { declareLooking } from './declare-looking.ts'
 import { declareMachine } from './declare-machine.ts'
 import { declareMesh } from './declare-mesh.ts'
@@ -53,6 +54,8 @@ export function programOf({ world, done, helpWidth }: ProgramOptions): Command {
   declareUse(program, act)
   declareLooking(program, act)
   declareMesh(program, act)
+  declareNetworks(program, act)
   declareMachine(program, act)
+  declareIdentity(program, act)
   return program
 }

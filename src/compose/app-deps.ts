@@ -15,9 +15,11 @@ import type { Clock } from '../ports/clock.ts'
 import type { Logger } from '../ports/logger.ts'
 import type { RequestLog } from '../ports/request-log.ts'
 import type { Config, EffectiveSetting } from './config.ts'
+import { type IdentityAdminDeps, identityAdminOf } from './identity-admin.ts'
 import { type MeshAdminDeps, meshAdminOf } from './mesh-admin.ts'
 import { type ModelAdminDeps, modelAdminOf } from './model-admin.ts'
 import type { NodeStatus } from './node-status.ts'
+import { readPassphrase } from './passphrase.ts'
 import { SETTINGS } from './settings.ts'
 import { versionView } from './version.ts'
 
@@ -38,6 +40,7 @@ export interface AppParts {
   readonly ocf: OcfTableDeps
   readonly ids: SystemIds
   readonly mesh: MeshAdminDeps['mesh']
+  readonly identity: IdentityAdminDeps['identity']
   readonly models: ModelAdminDeps
   readonly stop: (how: { readonly now: boolean }) => void
 }
@@ -64,6 +67,11 @@ export function appDepsOf(parts: AppParts): AppDeps {
       mode: config.mode,
       mesh: parts.mesh,
       requestId: () => parts.ids.requestId(),
+    }),
+    identity: identityAdminOf({
+      identity: parts.identity,
+      passphrase: () => readPassphrase(config.identity),
+      mesh: parts.mesh,
     }),
     models: modelAdminOf(parts.models),
     runtimes,

@@ -2,9 +2,10 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { HeddleError } from '../core/errors.ts'
+import { type AxiomConfig, axiomOf } from './config-axiom.ts'
 import type { ConfigFile } from './config-file.ts'
 import { readConfigFile } from './config-file.ts'
-import { type AxiomConfig, axiomOf } from './config-axiom.ts'
+import { type IdentityConfig, identityOf } from './config-identity.ts'
 import { type MeshConfig, meshOf } from './config-mesh.ts'
 import type { ListenAddress } from './config-values.ts'
 import { valueOfText } from './config-values.ts'
@@ -38,6 +39,7 @@ export interface Config {
     readonly hosts: readonly string[]
     readonly metricsPublic: boolean
   }
+  readonly identity: IdentityConfig
   readonly authRequired: boolean
   /** Allowed origins; `*` stands for any text. */
   readonly corsOrigins: readonly string[]
@@ -231,6 +233,7 @@ function configOf(
     ollamaHost: env['OLLAMA_HOST'] || undefined,
     drainTimeoutMs: values.drain_timeout,
     http: { listen: values['http.listen'], hosts: values['http.hosts'], metricsPublic: values['http.metrics_public'] },
+    identity: identityOf(values, env),
     authRequired: values['auth.required'],
     corsOrigins: values['cors.origins'],
     models: {
@@ -271,4 +274,10 @@ function warningsOf(values: SettingValues, env: Environment): readonly string[] 
 }
 
 /** Variables that are no settings: where files are, and how the command line reaches a node. */
-export const OTHER_VARIABLES = ['HEDDLE_HOME', 'HEDDLE_CONFIG', 'HEDDLE_HOST', 'HEDDLE_API_KEY'] as const
+export const OTHER_VARIABLES = [
+  'HEDDLE_HOME',
+  'HEDDLE_CONFIG',
+  'HEDDLE_HOST',
+  'HEDDLE_API_KEY',
+  'HEDDLE_PASSPHRASE',
+] as const

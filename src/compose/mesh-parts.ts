@@ -5,6 +5,7 @@ import type { NodeRecord } from '../core/registry/node-record.ts'
 import type { PromptTrust } from '../core/routing/prompt-trust.ts'
 import type { MeshMode } from '../core/wire/admin-mesh.ts'
 import type { Membership } from '../membership/membership.ts'
+import type { Statements } from '../membership/statements.ts'
 import type { PeerPing } from '../mesh/ping-peer.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Connector } from '../ports/connector.ts'
@@ -23,6 +24,8 @@ export interface MeshParts {
   readonly connector: Pick<Connector, 'send'>
   readonly netFacts: () => NetFacts
   readonly trustOf: (record: NodeRecord) => PromptTrust
+  /** Tells the network what the account of this node has said of its devices. */
+  readonly announce: Statements['announce']
   /** Why others refuse a record such as this node's own, for people. */
   readonly objectionTo: (record: NodeRecord) => string | undefined
 }

@@ -8,7 +8,7 @@ import { keySealer } from '../adapters/system/sealed-key.ts'
 import { SystemClock } from '../adapters/system/system-clock.ts'
 import { AccountBook } from '../core/identity/account-book.ts'
 import { hexOf } from '../core/identity/bytes.ts'
-import { roleMaskOf } from '../core/identity/roles.ts'
+import { ALL_ROLES, roleMaskOf } from '../core/identity/roles.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { KeySealer } from '../ports/identity-store.ts'
 
@@ -22,7 +22,9 @@ export interface Identity extends OwnIdentity {
   readonly deps: IdentityDeps
 }
 
-const DEFAULTS: OwnIdentityOptions = { passphrase: undefined, roles: roleMaskOf(['provider', 'gateway']) }
+/** What the certificate of a node of this version allows it to do. */
+export const NODE_ROLES_MASK = roleMaskOf(ALL_ROLES)
+const DEFAULTS: OwnIdentityOptions = { passphrase: undefined, roles: NODE_ROLES_MASK }
 
 /** Everything that the commands of `heddle identity` and the node need, over the files in `keysDir`. Nothing is read yet. */
 export function identityDeps(keysDir: string): IdentityDeps & { readonly sealer: KeySealer } {

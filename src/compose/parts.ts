@@ -25,6 +25,7 @@ import { type Identity, openIdentity } from './open-identity.ts'
 import { openKeys } from './open-keys.ts'
 import { type Models, openModels } from './open-models.ts'
 import { openServices, type Services } from './open-services.ts'
+import { identityOptionsOf } from './passphrase.ts'
 import { pruneRegularly } from './prune.ts'
 import { RuntimeSet } from './runtime-set.ts'
 import { SeenModels } from './seen-models.ts'
@@ -64,7 +65,7 @@ export async function openParts(stack: AsyncDisposableStack, config: Config, opt
   const log = logging.logger
   for (const warning of config.warnings) log.warn({}, warning)
   stack.use(await lockFolders(config.paths))
-  const identity = await openIdentity(config.paths.keysDir)
+  const identity = await openIdentity(config.paths.keysDir, await identityOptionsOf(config))
   const state = stack.use(await openState({ path: config.paths.stateDb, log, clock }))
   const keys = new ApiKeys({ store: new SqlKeyStore(state), ids, clock, hash: (text) => hash('sha256', text) })
   await openKeys({ keys, clock }, config.paths)

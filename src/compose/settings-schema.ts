@@ -63,6 +63,7 @@ export const SETTINGS_SCHEMA = z.strictObject({
   'mesh.quic': booleanSchema,
   'mesh.max_connections': integerSchema(4, 10_000),
   'services.match': oneOf('exact', 'wildcard', 'any'),
+  'identity.passphrase_file': textSchema(ANY, 'a file'),
   'auth.required': booleanSchema,
   'cors.origins': listSchema(ORIGIN, 'an origin such as https://app.example or *'),
   'models.dir': textSchema(ANY, 'a folder'),

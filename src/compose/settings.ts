@@ -156,6 +156,14 @@ const info = {
     initial: 'exact',
     description: 'which nodes a request for a service may go to: exact groups, then wildcard (key=*), then any',
   },
+  'identity.passphrase_file': {
+    kind: 'text',
+    env: 'HEDDLE_IDENTITY_PASSPHRASE_FILE',
+    flag: '--identity-passphrase-file',
+    initial: '',
+    description:
+      'file with the passphrase that seals the keys of account and device; HEDDLE_PASSPHRASE is the same, and stronger',
+  },
   'auth.required': {
     kind: 'boolean',
     env: 'HEDDLE_AUTH_REQUIRED',

@@ -8,6 +8,7 @@ import { limit } from '../core/limits.ts'
 import { checkAccess } from './access.ts'
 import type { AppDeps } from './admin/deps.ts'
 import { explainRoutes } from './admin/explain-routes.ts'
+import { identityRoutes } from './admin/identity-routes.ts'
 import { keyRoutes } from './admin/key-routes.ts'
 import { logRoutes } from './admin/log-routes.ts'
 import { meshRoutes } from './admin/mesh-routes.ts'
@@ -25,8 +26,8 @@ import { healthRoutes } from './health.ts'
 import { inferenceDocs } from './inference-docs.ts'
 import { otherMethods } from './method-routes.ts'
 import { metricsRoutes } from './metrics.ts'
-import { describeRoutes } from './openapi.ts'
 import { dntRoutes } from './ocf/dnt-routes.ts'
+import { describeRoutes } from './openapi.ts'
 import { normalisePath } from './path.ts'
 import type { ZodApp } from './zod-app.ts'
 
@@ -67,6 +68,7 @@ function addRoutes(app: ZodApp, deps: AppDeps): void {
   nodeRoutes(app, deps)
   modelRoutes(app, deps)
   meshRoutes(app, deps)
+  identityRoutes(app, deps)
   explainRoutes(app, deps)
   dntRoutes(app, deps)
   runtimeRoutes(app, deps)

@@ -32,7 +32,7 @@ export interface StatementsDeps {
   readonly store: StatementStore
   /** Accounts with listed devices, and our own: for them there is always room. */
   readonly neededAccounts: () => ReadonlySet<AccountId>
-  /** Something new was heard; its statements are on their way to the disk. */
+  /** Something new is in the book: heard of, and on its way to the disk, or said here. */
   readonly onAdded: (added: readonly HeardStatement[]) => void
 }
 
@@ -94,8 +94,10 @@ export class Statements implements AsyncDisposable {
 
   /** Tells the network what was said on this node, which has it in its book and its own store already. */
   announce(statements: readonly Uint8Array[]): void {
-    this.#news.push(...statements)
-    this.#gather()
+    const { book, onAdded } = this.#deps
+    this.#spread(statements)
+    const said = statements.map((bytes) => ({ account: book.accountIn(bytes), bytes }))
+    onAdded(said.filter((each): each is HeardStatement => each.account !== undefined))
   }
 
   /** Compares with a peer now. */
@@ -169,7 +171,7 @@ export class Statements implements AsyncDisposable {
       })
     }
     this.#heard(added)
-    if (added.length <= NEWS) this.announce(added.map(({ bytes }) => bytes))
+    if (added.length <= NEWS) this.#spread(added.map(({ bytes }) => bytes))
     return added.length
   }
 
@@ -195,6 +197,11 @@ export class Statements implements AsyncDisposable {
       return true
     }
     return false
+  }
+
+  #spread(statements: readonly Uint8Array[]): void {
+    this.#news.push(...statements)
+    this.#gather()
   }
 
   #heard(added: readonly HeardStatement[]): void {

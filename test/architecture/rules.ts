@@ -55,6 +55,11 @@ export const EXCEPTIONS: readonly { readonly from: RegExp; readonly to: RegExp; 
     reason: 'every command reads the same configuration and finds the same files as the node does',
   },
   {
+    from: /^src\/cli\/commands\/(identity|devices|network)-[a-z-]+\.ts$/,
+    to: /^src\/compose\/offline-[a-z-]+\.ts$/,
+    reason: 'these act on the files of this machine, whose node need not run',
+  },
+  {
     from: /\.test\.ts$/,
     to: /^(test\/|src\/adapters\/(memory|system)\/)/,
     reason: 'a test may use the contracts, the test support, and the adapters that stand for a quiet world',

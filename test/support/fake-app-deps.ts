@@ -13,6 +13,7 @@ import type { Admission } from '../../src/ports/admission.ts'
 import type { Scope } from '../../src/ports/key-store.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import { KEY, LINES, MODEL, RECORD, RUNTIME, SERVICE, STATUS } from './fake-app-data.ts'
+import { fakeIdentityAdmin } from './fake-identity-admin.ts'
 import { fakeMeshAdmin } from './fake-mesh-admin.ts'
 
 export const SECRET = 'sk-heddle-0123456789abcdef0123456789abcdef0123456789a'
@@ -129,6 +130,7 @@ export function fakeNode(): FakeNode {
       catalogue,
       explain: (question) => explainRoute({ catalogue }, question),
       mesh: fakeMeshAdmin(calls),
+      identity: fakeIdentityAdmin(calls),
       models: {
         list: async () => [MODEL],
         show: async (id) => (id === 'nobody' ? missing(id) : { ...MODEL, id }),

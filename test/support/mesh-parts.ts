@@ -79,6 +79,7 @@ export class MemberNetwork {
       connector: mesh.connector,
       netFacts: () => ({ ...NET_FACTS, ...changes.facts }),
       trustOf: ({ peer }) => changes.trustOf?.(peer) ?? 'network',
+      announce: () => undefined,
       objectionTo: () => changes.objection,
     }
     const member = { node, fabric: mesh, parts }

@@ -45,7 +45,9 @@ export class IdentityFiles implements IdentityStore {
     const file = await this.#read(name)
     if (file === undefined || file.kind === 'plain') return file?.seed
     if (passphrase !== undefined) return this.#sealer.unseal(file.bytes, passphrase)
-    throw new HeddleError('key_locked', `${this.#pathOf(name)} is sealed and no passphrase was given`)
+    throw new HeddleError('key_locked', `${this.#pathOf(name)} is sealed and no passphrase was given`, {
+      fix: 'heddle config set identity.passphrase_file <file>\nor set HEDDLE_PASSPHRASE',
+    })
   }
 
   async write(

@@ -26,6 +26,9 @@ describe('access to the admin API', () => {
     ['POST', '/api/v1/peers', 'admin', { address: '/ip4/192.168.1.20/tcp/11441' }],
     ['POST', '/api/v1/ping', 'admin', { node: 'attic' }],
     ['GET', '/api/v1/netcheck', 'read'],
+    ['GET', '/api/v1/identity', 'read'],
+    ['GET', '/api/v1/identity/devices', 'read'],
+    ['POST', '/api/v1/identity/devices/node-2/revoke', 'admin', { reason: 'lost' }],
     ['GET', '/api/v1/explain', 'read', undefined, '?model=tiny'],
     ['POST', '/api/v1/models/pull', 'admin', { ref: 'https://models.test/x.gguf' }],
     ['DELETE', '/api/v1/models/org%2Fname', 'admin'],
@@ -69,7 +72,9 @@ describe('access to the admin API', () => {
     const tested = new Set(
       routes.map(
         ([method, url]) =>
-          `${method} ${url.replace(/\/(tiny|attic|org%2Fname|openai%3A[^/]*|key_[a-z]+|last)$/, '/{id}')}`,
+          `${method} ${url
+            .replace(/\/(tiny|attic|org%2Fname|openai%3A[^/]*|key_[a-z]+|last)$/, '/{id}')
+            .replace('/node-2/', '/{device}/')}`,
       ),
     )
     assert.deepEqual(

@@ -4,6 +4,12 @@ import type { KeyId, RequestId } from '../../core/ids.ts'
 import type { ConfigEntry, LogLine, Ps, RuntimeView, Status, VersionView } from '../../core/wire/admin.ts'
 import type { CreateKey } from '../../core/wire/admin-accounts.ts'
 import type {
+  DeviceList,
+  IdentityDocument,
+  RevokeDevice,
+  SignedActionDocument,
+} from '../../core/wire/admin-identity.ts'
+import type {
   ConnectedPeer,
   Netcheck,
   NodeDetail,
@@ -30,12 +36,12 @@ import type {
 } from '../../core/wire/admin-services.ts'
 import type { Catalogue } from '../../gateway/catalogue.ts'
 import type { Question, RouteExplanation } from '../../gateway/explain.ts'
-import type { OcfTableDeps } from '../ocf/deps.ts'
 import type { Admission } from '../../ports/admission.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { ApiKey } from '../../ports/key-store.ts'
 import type { Logger } from '../../ports/logger.ts'
 import type { RequestLog } from '../../ports/request-log.ts'
+import type { OcfTableDeps } from '../ocf/deps.ts'
 
 export interface Cancellable {
   readonly signal: AbortSignal
@@ -124,6 +130,14 @@ export interface ServiceAdmin {
   remove(name: string, instance: string | undefined, options: Cancellable): Promise<RemovedService>
 }
 
+export interface IdentityAdmin {
+  /** @throws HeddleError `not_found` before there is an identity */
+  show(): Promise<IdentityDocument>
+  devices(): Promise<DeviceList>
+  /** @throws HeddleError `invalid_request`, `conflict` for this machine's own device, `not_found` or `key_locked` for the account's key */
+  revoke(device: string, request: RevokeDevice): Promise<SignedActionDocument>
+}
+
 export interface AppDeps {
   readonly clock: Clock
   readonly log: Logger
@@ -142,6 +156,7 @@ export interface AppDeps {
   /** @throws HeddleError `model_not_found` or `no_capacity` where nobody offers the model */
   readonly explain: (question: Question) => RouteExplanation
   readonly mesh: MeshAdmin
+  readonly identity: IdentityAdmin
   readonly ocf: OcfTableDeps
   readonly models: ModelAdmin
   readonly runtimes: RuntimeAdmin
