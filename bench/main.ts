@@ -13,6 +13,7 @@ import type { BenchOptions, Suite } from './suites/context.ts'
 import { gatewaySuite } from './suites/gateway.ts'
 import { llamaSuite } from './suites/llama.ts'
 import { streamsSuite } from './suites/many-streams.ts'
+import { meshSuite } from './suites/mesh.ts'
 import { registrySuite } from './suites/registry.ts'
 import { startSuite } from './suites/start.ts'
 
@@ -22,6 +23,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   llama: llamaSuite,
   start: startSuite,
   registry: registrySuite,
+  mesh: meshSuite,
 }
 
 const USAGE = `usage: npm run bench -- <suite> [options]
@@ -32,6 +34,7 @@ suites
   llama     the embedded model through HTTP against the same engine in process
   start     time until a node is ready, and its memory when idle
   registry  records, beats and comparisons at one node, and a thousand nodes in virtual time
+  mesh      a hop between two nodes beside plain HTTP and beside a fresh stream for each request
 
 options
   --rounds N      measured rounds, medians are taken over them (3)
