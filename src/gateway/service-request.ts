@@ -37,7 +37,7 @@ export interface ServiceAsk {
   /** As the client sent them; what must not travel is taken out here. */
   readonly headers: MessageHeaders
   readonly body: Uint8Array | MessageBody | undefined
-  /** What stands for fields of the body, by key: see `fieldsInHeaders`. */
+  /** What stands for the fields of the body, by key (see `fieldsInHeaders`); with any that a group speaks of, the body is not looked at. */
   readonly fields: ReadonlyMap<string, string>
   readonly strictness: Strictness
   readonly admitted: Pick<Admitted, 'allowsModel' | 'limitsModels' | 'promptTrust'>
@@ -49,6 +49,7 @@ export interface ServiceAnswer extends MessageResponse {
 
 const LLM = 'llm'
 const MODEL_KEY: ReadonlySet<string> = new Set(['model'])
+const NO_KEYS: ReadonlySet<string> = new Set()
 const NO_FIELDS: RequestFields = new Map()
 const UNAVAILABLE_RETRY_MS = 1_000
 
@@ -68,10 +69,12 @@ export async function serveService(
   if (ask.admitted.limitsModels && !isInference) throw limitedToModels(service)
   const instances = isInference ? [] : instancesFor(deps.services, service, ask.node)
   // For inference the body alone counts: a header must not hide a model that the key may not use.
-  const keys = isInference ? MODEL_KEY : keysOfGroups(instances.flatMap(({ groups }) => groups))
-  const inHeaders = isInference ? NO_FIELDS : fieldsOf(keys, ask)
+  const groups = instances.flatMap((instance) => instance.groups)
+  const inHeaders = isInference ? NO_FIELDS : fieldsOf(keysOfGroups(groups, 'any'), ask)
+  const keys = isInference ? MODEL_KEY : keysOfGroups(groups, ask.node === undefined ? ask.strictness : 'any')
   const body = await readServiceBody(ask, {
-    keys: new Set([...keys].filter((key) => !inHeaders.has(key))),
+    // Who names a group outside the body says that the body need not be looked at.
+    keys: inHeaders.size > 0 ? NO_KEYS : keys,
     wholeBytes: isInference ? limit('imageBodyBytes') : undefined,
   })
   signal.throwIfAborted()

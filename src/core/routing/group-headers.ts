@@ -2,7 +2,10 @@
 import type { MessageHeaders } from '../message.ts'
 import { type IdentityGroup, parseIdentityGroup, STRICTNESS, type Strictness } from './identity-groups.ts'
 
-/** `x-heddle-group-<key>: <value>` stands for the field `key` of the body; percent-encoded where it is not plain. */
+/**
+ * `x-heddle-group-<key>: <value>` stands for the field `key` of the body, which is then not looked at for any field;
+ * percent-encoded where it is not plain.
+ */
 export const GROUP_HEADER_PREFIX = 'x-heddle-group-'
 /** `exact` (the default), `wildcard` or `any`. */
 export const STRICTNESS_HEADER = 'x-heddle-strictness'

@@ -29,12 +29,13 @@ export function parseIdentityGroup(text: string): IdentityGroup | undefined {
   return value === '*' ? { kind: 'key', key } : { kind: 'value', key, value }
 }
 
-/** The fields of a request that must be known to match these groups. */
-export function keysOfGroups(groups: Iterable<string>): ReadonlySet<string> {
+/** The fields of a request that must be known to match these groups as far as `strictness` goes. */
+export function keysOfGroups(groups: Iterable<string>, strictness: Strictness): ReadonlySet<string> {
   const keys = new Set<string>()
   for (const text of groups) {
     const group = parseIdentityGroup(text)
-    if (group !== undefined && group.kind !== 'all') keys.add(group.key)
+    if (group === undefined || group.kind === 'all') continue
+    if (isWithinStrictness(MATCHED_BY[group.kind], strictness)) keys.add(group.key)
   }
   return keys
 }

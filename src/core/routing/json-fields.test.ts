@@ -34,7 +34,13 @@ describe('fieldsOfJsonPrefix', () => {
     assert.equal(prefix('{"n":12', 'n'), undefined)
     assert.deepEqual(prefix('{"a":1} trailing', 'model'), new Map())
     assert.deepEqual(prefix('{}', 'model'), new Map())
-    for (const text of ['', '[', 'x', '{x', '{"a"}', '{"a":1,}']) assert.equal(prefix(text, 'model'), undefined)
+    for (const text of ['', ' ', '{', '{"a', '{"a"', '{"a":', '{"a":1', '{"a":1,', '{"a":{"b":"}'])
+      assert.equal(prefix(text, 'model'), undefined, text)
+  })
+
+  it('knows at the first byte that a body is no object, so that it need not be read', () => {
+    for (const text of ['RIFF', '[1,2', '"model"', '\0', '{x', '{"a"}', '{"a":1,}', '{"a":1 "b"'])
+      assert.deepEqual(prefix(text, 'model'), new Map(), text)
   })
 
   it('says the same as the whole body wherever that is cut', () => {

@@ -27,8 +27,9 @@ export function fieldsOfJson(text: string, wanted: ReadonlySet<string>): Request
 }
 
 /**
- * The wanted fields where the beginning of a body settles all of them: each was found, or the object ended. Undefined where more
- * must be read. Values other than strings come as `null`; of a name that stands twice the first counts.
+ * The wanted fields where the beginning of a body settles all of them: each was found, the object ended, or it is no JSON object,
+ * which has none. Undefined where more must be read. Values other than strings come as `null`; of a name that stands twice the
+ * first counts.
  */
 export function fieldsOfJsonPrefix(
   bytes: Uint8Array,
@@ -37,16 +38,19 @@ export function fieldsOfJsonPrefix(
 ): RequestFields | undefined {
   const fields = new Map<string, unknown>()
   let at = afterSpace(bytes, 0)
-  if (bytes[at] !== OPEN_BRACE) return undefined
+  if (at === bytes.length) return undefined
+  if (bytes[at] !== OPEN_BRACE) return fields
   at = afterSpace(bytes, at + 1)
   if (bytes[at] === CLOSE_BRACE) return fields
   for (;;) {
-    if (bytes[at] !== QUOTE) return undefined
+    if (at === bytes.length) return undefined
+    if (bytes[at] !== QUOTE) return NO_OBJECT
     const keyEnd = afterString(bytes, at)
     if (keyEnd === undefined) return undefined
     const key = stringIn(decode(bytes.subarray(at, keyEnd)))
     const colon = afterSpace(bytes, keyEnd)
-    if (key === undefined || bytes[colon] !== COLON) return undefined
+    if (colon >= bytes.length) return undefined
+    if (key === undefined || bytes[colon] !== COLON) return NO_OBJECT
     const from = afterSpace(bytes, colon + 1)
     const to = afterValue(bytes, from)
     if (to === undefined) return undefined
@@ -55,10 +59,13 @@ export function fieldsOfJsonPrefix(
     }
     at = afterSpace(bytes, to)
     if (fields.size === wanted.size || bytes[at] === CLOSE_BRACE) return fields
-    if (bytes[at] !== COMMA) return undefined
+    if (at === bytes.length) return undefined
+    if (bytes[at] !== COMMA) return NO_OBJECT
     at = afterSpace(bytes, at + 1)
   }
 }
+
+const NO_OBJECT: RequestFields = new Map()
 
 function afterSpace(bytes: Uint8Array, from: number): number {
   let at = from
