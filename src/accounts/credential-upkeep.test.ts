@@ -1,7 +1,7 @@
 /** Credentials of a running node: renewed in time, and told of where they cannot be. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { identityInMemory, NOW, scheme } from '../../test/support/identity.ts'
+import { accountNamed, identityInMemory, NOW, scheme } from '../../test/support/identity.ts'
 import { RecordingLogger } from '../../test/support/recording-logger.ts'
 import { MemoryClock } from '../adapters/memory/memory-clock.ts'
 import { MemoryNetworkStore } from '../adapters/memory/memory-network-store.ts'
@@ -30,6 +30,7 @@ async function running() {
     clock,
     log,
     identity,
+    statements: deps.store.statements,
     active,
     onRenewed: () => {
       counts.renewed += 1
@@ -68,7 +69,7 @@ describe('CredentialUpkeep', () => {
   })
 
   it('tells what it cannot renew, once in the log, until it can', async () => {
-    const { deps, log, counts, upkeep } = await running()
+    const { deps, identity, log, counts, upkeep } = await running()
     const sealer = keySealer({ logN: 4, r: 8, p: 1 })
     const other = { ...identityInMemory(), clock: deps.clock, sealer }
     const exportPassphrase = 'eight tame ponies'
@@ -77,8 +78,12 @@ describe('CredentialUpkeep', () => {
     // The account gets a new key on the other machine; this one hears of it.
     const { statements } = await rotateAccount(other, options)
     deps.book.addAll(statements)
-    await upkeep.renew()
-    await upkeep.renew()
+    await upkeep.heard(statements.map((bytes) => ({ account: accountNamed('stranger'), bytes })))
+    assert.deepEqual(upkeep.problems(), [])
+    for (let time = 0; time < 2; time += 1) {
+      await upkeep.heard(statements.map((bytes) => ({ account: identity.account, bytes })))
+    }
+    assert.deepEqual(await deps.store.statements.read(), statements)
     const [problem, ...others] = upkeep.problems()
     assert.deepEqual(others, [])
     assert.equal(problem?.credential, 'certificate')

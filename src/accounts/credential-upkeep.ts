@@ -1,16 +1,20 @@
 /** Keeps a running node's credentials from ending: its device certificate, and its membership of a private network. */
 import { HeddleError } from '../core/errors.ts'
-import type { UnixMs } from '../core/ids.ts'
+import { hexOf } from '../core/identity/bytes.ts'
+import type { AccountId, UnixMs } from '../core/ids.ts'
 import { limit } from '../core/limits.ts'
 import type { Clock, Timer } from '../ports/clock.ts'
 import type { Logger } from '../ports/logger.ts'
+import type { StatementStore } from '../ports/statement-store.ts'
 import type { ActiveNetwork } from './active-network.ts'
 import type { OwnIdentity } from './open-own-identity.ts'
 
 export interface CredentialUpkeepDeps {
   readonly clock: Clock
   readonly log: Logger
-  readonly identity: Pick<OwnIdentity, 'certificate' | 'renewIfDue'>
+  readonly identity: Pick<OwnIdentity, 'account' | 'certificate' | 'renewIfDue'>
+  /** What the own account has said, as the next start of this machine reads it. */
+  readonly statements: StatementStore
   readonly active: Pick<ActiveNetwork, 'memberUntil' | 'renewIfDue'>
   /** A credential was made anew: the node's record has to show it. */
   readonly onRenewed: () => void
@@ -48,7 +52,22 @@ export class CredentialUpkeep implements Disposable {
     return [...this.#problems.values()]
   }
 
-  /** Renews what is due now, for example because the account has said something new of this device. */
+  /** The network told what accounts have said: of the own one it is kept, and the certificate may have to be another now. */
+  async heard(statements: readonly { readonly account: AccountId; readonly bytes: Uint8Array }[]): Promise<void> {
+    const { identity, statements: store, log } = this.#deps
+    const own = statements.filter(({ account }) => account === identity.account)
+    if (own.length === 0) return
+    try {
+      const known = new Set((await store.read()).map(hexOf))
+      await store.append(own.map(({ bytes }) => bytes).filter((bytes) => !known.has(hexOf(bytes))))
+    } catch (error) {
+      const code = error instanceof HeddleError ? error.code : 'internal'
+      log.error({ code }, 'cannot keep what the account of this node has said')
+    }
+    await this.renew()
+  }
+
+  /** Renews what is due now. */
   async renew(): Promise<void> {
     const { identity, active, onRenewed } = this.#deps
     const certificate = await this.#try('certificate', () => identity.renewIfDue())

@@ -103,6 +103,7 @@ export async function openMesh(
     clock,
     log,
     identity,
+    statements: identity.deps.store.statements,
     active,
     onRenewed: () => own.changed(),
     recheck: () => recheck(membership, sessions),
@@ -117,9 +118,9 @@ export async function openMesh(
       book: identity.deps.book,
       store: new StatementFile(config.paths.statementsFile),
       neededAccounts: () => neededAccounts(membership, check, identity.account, clock.now()),
-      onAdded: () => {
+      onAdded: (added) => {
         recheck(membership, sessions)
-        void upkeep.renew()
+        void upkeep.heard(added)
       },
     }),
   )
