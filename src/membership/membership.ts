@@ -185,7 +185,8 @@ export class Membership implements AsyncDisposable {
   }
 
   #scheduleSave(): void {
-    this.#save = this.#deps.clock.after(limit('registrySaveMs'), () => {
+    const pauseMs = Math.min(limit('registrySaveMs'), limit('registrySaveLeastMs') + 3 * this.registry.table.live)
+    this.#save = this.#deps.clock.after(pauseMs, () => {
       void this.#saveNow().then(() => {
         if (!this.#stopped.signal.aborted) this.#scheduleSave()
       })

@@ -97,16 +97,59 @@ export class Libp2pPeerStreams implements PeerStreams {
     return () => this.#node.removeEventListener('connection:open', onOpen)
   }
 
-  /** Tries the addresses given; where none answers, those that libp2p knows or finds by itself. */
+  /**
+   * Tries the addresses given, then those that libp2p knows besides or finds by itself. A machine that refuses TCP is not waited
+   * for on QUIC: there, a port that nobody holds looks like a packet that was lost.
+   */
   async #dial(id: PeerId, addresses: readonly string[], { signal }: { readonly signal: AbortSignal }): Promise<void> {
     const known = addressesOf(id, addresses)
+    const others = known.length === 0 ? [] : await this.#otherAddresses(id, known)
+    const rest = [...known.filter(isQuic), ...others]
+    const first = known.filter((address) => !isQuic(address))
+    let refusing: ReadonlySet<string> = new Set()
     try {
-      if (known.length > 0) return void (await this.#node.dial(known, { signal }))
-    } catch {
+      if (first.length > 0) return void (await this.#node.dial(first, { signal }))
+    } catch (error) {
       signal.throwIfAborted()
+      refusing = refusingHosts(error)
+      if (rest.length === 0) throw error
     }
-    await this.#node.dial(id, { signal })
+    if (known.length === 0) return void (await this.#node.dial(id, { signal }))
+    const left = rest.filter((address) => !refusing.has(hostOf(address)))
+    if (left.length === 0) throw unreachable(id.toString())
+    await this.#node.dial(left, { signal })
   }
+
+  /** What libp2p's own address book has and the caller does not. */
+  async #otherAddresses(id: PeerId, known: readonly Multiaddr[]): Promise<readonly Multiaddr[]> {
+    const seen = new Set(known.map(String))
+    const { addresses } = await this.#node.peerStore.get(id).catch(() => ({ addresses: [] }))
+    const suffix = `/p2p/${id.toString()}`
+    const whole = addresses.map(({ multiaddr: each }) =>
+      String(each).endsWith(suffix) ? each : each.encapsulate(suffix),
+    )
+    return whole.filter((each) => !seen.has(String(each)))
+  }
+}
+
+function isQuic(address: Multiaddr): boolean {
+  return address.getComponents().some(({ name }) => name === 'quic-v1')
+}
+
+/** The address of a machine: the value of the first component. */
+function hostOf(address: Multiaddr): string {
+  return address.getComponents()[0]?.value ?? ''
+}
+
+/** Machines that answered a dial with a refusal. */
+function refusingHosts(error: unknown): ReadonlySet<string> {
+  const hosts = new Set<string>()
+  const causes: unknown[] = error instanceof AggregateError ? error.errors : [error]
+  for (const cause of causes) {
+    const { code, address } = cause as { readonly code?: unknown; readonly address?: unknown }
+    if (code === 'ECONNREFUSED' && typeof address === 'string') hosts.add(address)
+  }
+  return hosts
 }
 
 /** A stream, unless the signal aborts first: not everything below listens to it. */

@@ -34,7 +34,13 @@ export async function openQuic(options: Pick<HostOptions, 'quic' | 'presharedKey
 function guarded(transport: Transport): Transport {
   const dial = transport.dial.bind(transport)
   const createListener = transport.createListener.bind(transport)
-  transport.dial = (address, options) => dial(address, { ...options, upgrader: guardedUpgrader(options.upgrader) })
+  transport.dial = async (address, options) => {
+    // The native part looks at no signal: a port that nobody holds would take up the time that other addresses have.
+    const late = AbortSignal.timeout(limit('quicDialMs'))
+    const signal = AbortSignal.any([options.signal, late])
+    const dialled = dial(address, { ...options, signal, upgrader: guardedUpgrader(options.upgrader) })
+    return await untilAborted(dialled, signal)
+  }
   transport.createListener = (options) => createListener({ ...options, upgrader: guardedUpgrader(options.upgrader) })
   return transport
 }
@@ -53,4 +59,17 @@ function guardedUpgrader(upgrader: Upgrader): Upgrader {
 function withGuard(options: object): UpgraderWithoutEncryptionOptions {
   const own = options as UpgraderWithoutEncryptionOptions
   return own.muxerFactory === undefined ? own : { ...own, muxerFactory: guardedMuxer(own.muxerFactory) }
+}
+
+/** What comes after the abort is closed by the upgrader, which gets the same signal. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const onAbort = (): void => reject(signal.reason as Error)
+  signal.addEventListener('abort', onAbort, { once: true })
+  if (signal.aborted) onAbort()
+  try {
+    return await Promise.race([work, promise])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
 }
