@@ -35,6 +35,8 @@ export class PeerLink {
   readonly #sessions = new Set<PeerSession>()
   /** Those that gave a sign of life since the newest one was opened. */
   readonly #proven = new Set<PeerSession>()
+  /** Those that were proven before it, and are asked for another sign of life. */
+  readonly #confirming = new Set<PeerSession>()
   readonly #dials = new Set<AbortController>()
   #current: PeerSession | undefined
   #wanted: PromiseWithResolvers<PeerSession> | undefined
@@ -61,10 +63,8 @@ export class PeerLink {
   /** The session for the next request, if there is one. */
   get current(): PeerSession | undefined {
     if (this.#current?.mesh.takesRequests === true) return this.#current
-    this.#current = undefined
-    for (const each of this.#proven)
-      if (each.mesh.takesRequests && (this.#current === undefined || isPreferred(each, this.#current)))
-        this.#current = each
+    // Where the peer has let go of the newest one, it has chosen one of the others.
+    this.#current = bestOf(this.#proven) ?? bestOf(this.#confirming)
     return this.#current
   }
 
@@ -84,9 +84,10 @@ export class PeerLink {
     this.#sessions.add(session)
     await session.mesh.ping({ signal })
     this.#failure = undefined
+    const others = [...this.#proven].filter(({ mesh }) => mesh.takesRequests)
     this.#proven.clear()
     this.#prefer(session)
-    for (const each of this.#sessions) if (each !== session && each.mesh.takesRequests) void this.#confirm(each)
+    for (const each of others) void this.#confirm(each)
     this.#wanted?.resolve(session)
     this.#wanted = undefined
   }
@@ -94,6 +95,7 @@ export class PeerLink {
   ended(session: PeerSession): void {
     this.#sessions.delete(session)
     this.#proven.delete(session)
+    this.#confirming.delete(session)
     if (this.#current === session) this.#current = undefined
   }
 
@@ -180,14 +182,16 @@ export class PeerLink {
   /** Whether an older session still lives is asked before one of the two gives way: of a dead one nobody may wait for answers. */
   async #confirm(session: PeerSession): Promise<void> {
     const late = new AbortController()
+    this.#confirming.add(session)
     try {
       using _ = this.#deps.clock.after(limit('meshConfirmMs'), () =>
         late.abort(new HeddleError('timeout', 'no sign of life')),
       )
       await session.mesh.ping(late)
-      this.#prefer(session)
+      if (this.#confirming.delete(session)) this.#prefer(session)
     } catch {
       // It is over, or will be found dead; until then it is not used.
+      this.#confirming.delete(session)
       this.doubt(session)
     }
   }
@@ -196,8 +200,7 @@ export class PeerLink {
   #prefer(session: PeerSession): void {
     if (!session.mesh.takesRequests) return
     this.#proven.add(session)
-    let best = session
-    for (const each of this.#proven) if (each.mesh.takesRequests && isPreferred(each, best)) best = each
+    const best = bestOf(this.#proven)
     this.#current = best
     for (const each of this.#proven) {
       if (each === best) continue
@@ -205,6 +208,14 @@ export class PeerLink {
       void each.retire()
     }
   }
+}
+
+/** The preferred one of those that take requests. */
+function bestOf(sessions: Iterable<PeerSession>): PeerSession | undefined {
+  let best: PeerSession | undefined
+  for (const each of sessions)
+    if (each.mesh.takesRequests && (best === undefined || isPreferred(each, best))) best = each
+  return best
 }
 
 /** Whether another try may end otherwise: not where the peer was reached and said why it will not have us. */
