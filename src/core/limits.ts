@@ -288,7 +288,7 @@ export const LIMITS = {
   bootstrapRetryMaxMs: { value: 15_000, unit: 'ms', reason: 'longest such pause; a network that comes back is found within it' },
   goodPeers: { value: 64, unit: 'items', reason: 'peers kept on disk, so that a restart needs no bootstrap' },
   registrySaveMs: { value: 30_000, unit: 'ms', reason: 'how much of a large registry a crash forgets' },
-  registrySaveLeastMs: { value: 2_000, unit: 'ms', reason: 'how much of a small one; 3 ms more for each node' },
+  registrySaveLeastMs: { value: 500, unit: 'ms', reason: 'how much of a small one; 3 ms more for each node' },
   snapshotTimeoutMs: { value: 30_000, unit: 'ms', reason: 'writing what is known of the network; a slower disk is broken' },
   registryFileBytes: { value: 64 * 1024 * 1024, unit: 'bytes', reason: '10,000 records of 4 KiB and the good peers' },
   // Process

@@ -63,7 +63,9 @@ export async function startMeshNode({ name, runtimes, bootstrap = [], env }: Mes
       const { data } = (await (await running.get('/v1/models')).json()) as { readonly data: readonly { id: string }[] }
       return data.map(({ id }) => id).sort()
     },
-    kill: () => running[Symbol.asyncDispose](),
+    async kill() {
+      await running[Symbol.asyncDispose]()
+    },
     async restart(more) {
       await running[Symbol.asyncDispose]()
       running = await startNodeProcess(home, { ...base, ...more })
