@@ -10,7 +10,7 @@ import { checkProof, encodeProof } from './equivocation.ts'
 import { clampLease, recordAgeMs } from './lease.ts'
 import { parseLoadBeat, type SignedBeat, verifyBeat } from './load-beat.ts'
 import { mergeSlots, positionOf, recordsOf, type Slot } from './merge.ts'
-import { comparePositions, isFarewell, type NodeRecord, type SignedRecord } from './node-record.ts'
+import { comparePositions, isFarewell, type NodeRecord, type ServiceLoad, type SignedRecord } from './node-record.ts'
 import { type Arrival, isLeaseOver, type Outcome, refusalByClock, refused, silenceMs } from './outcome.ts'
 import { defaultQuotas, type QuotaLimits } from './quotas.ts'
 import { parseNodeRecord, type UnverifiedRecord, verifyRecord } from './record-codec.ts'
@@ -114,15 +114,14 @@ export class Registry {
     const isProof =
       entry?.status === 'live' ||
       isSignOfLife({ author: peer, saidAt: beat.sentAt }, entry && lastWordOf(entry), arrival)
-    const isMatch = beat.seq === seq && beat.loads.length === newest.record.services.length
     this.table.put({
       signed: newest,
       record: newest.record,
       status: isProof ? 'live' : 'stale',
-      loads: isMatch ? beat.loads : (entry?.loads ?? newest.record.services.map(({ load }) => load)),
+      loads: loadsOf(newest.record, signed),
       beat: signed,
       heardAt: asMonotonicMs(arrival.at - arrival.idleMs),
-      leaseEndsAt: asMonotonicMs(arrival.at + leaseMs),
+      leaseEndsAt: asMonotonicMs(Math.max(entry?.status === 'live' ? entry.leaseEndsAt : 0, arrival.at + leaseMs)),
     })
     return { kind: 'heard', peer, isBehind: beat.seq > seq }
   }
@@ -217,13 +216,17 @@ export class Registry {
     const isFromDisk = arrival.source === 'disk'
     const leaseEndsAt = isFromDisk
       ? arrival.at + limit('staleMs')
-      : Math.max(arrival.at + clampLease(record.leaseMs) - silenceMs(arrival, peer), isSameRun ? before.leaseEndsAt : 0)
+      : Math.max(
+          arrival.at + clampLease(record.leaseMs) - silenceMs(arrival, peer),
+          isSameRun && before.status === 'live' ? before.leaseEndsAt : 0,
+        )
+    const beat = isSameRun ? before.beat : undefined
     this.table.put({
       signed,
       record,
       status: isStale ? 'stale' : 'live',
-      loads: record.services.map(({ load }) => load),
-      beat: isSameRun ? before.beat : undefined,
+      loads: loadsOf(record, beat),
+      beat,
       heardAt: asMonotonicMs(arrival.at - arrival.idleMs),
       leaseEndsAt: asMonotonicMs(leaseEndsAt),
     })
@@ -269,4 +272,10 @@ export class Registry {
       this.table.put({ ...entry, leaseEndsAt: asMonotonicMs(entry.leaseEndsAt + gapMs) })
     }
   }
+}
+
+/** A beat's loads belong to the services of one record; those of an earlier or later one say nothing of this one's. */
+function loadsOf({ seq, services }: NodeRecord, beat: SignedBeat | undefined): readonly ServiceLoad[] {
+  const isMatch = beat !== undefined && beat.beat.seq === seq && beat.beat.loads.length === services.length
+  return isMatch ? beat.beat.loads : services.map(({ load }) => load)
 }
