@@ -27,7 +27,7 @@ export function declareNode(program: Command, act: Act): void {
   program
     .command('wait')
     .description('return once the node can answer')
-    .option('--for <what>', '`ready`, or `model=<id>`', 'ready')
+    .option('--for <what>', '`ready`, `model=<id>` or `nodes=<number>`', 'ready')
     .option('--timeout <time>', 'give up after this time', '60s')
     .action(
       act(async (context, options: { for: string; timeout: string }) =>

@@ -117,7 +117,7 @@ describe('the command line', () => {
         ['keys', 'create', 'x', '--scopes', 'root'],
         /^error: --scopes takes a list of inference, read, admin; got "root"/,
       ],
-      [['wait', '--for', 'godot'], /^error: --for takes "ready" or "model=<id>"; got "godot"/],
+      [['wait', '--for', 'godot'], /^error: --for takes "ready", "model=<id>" or "nodes=<number>"; got "godot"/],
       [['wait', '--timeout', '5'], /^error: --timeout takes a time such as 30s, 10m or 7d; got "5"/],
       [['config', 'get', 'http.listn'], /^error: there is no setting "http\.listn"; did you mean http\.listen\?/],
       [['ping', 'x', '--layer', 'ip'], /^error: --layer takes path, http, inference; got "ip"/],

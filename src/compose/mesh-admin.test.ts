@@ -170,6 +170,19 @@ describe('ping', () => {
     assert.equal(here.parts.membership.liveness.isUsable(far.node.peer), false)
   })
 
+  it('names the node rather than its id where it cannot be reached', async () => {
+    const { admin, far, network } = await joined()
+    network.fabric.network.host(far.node.peer).crash(false)
+    const asked = admin.ping({ node: far.node.peer, layer: 'path' }, { signal: calm() })
+    const name = `node ${far.node.peer.slice(-4)}`
+    await assert.rejects(network.fabric.during(asked), ({ message }: Error) => {
+      assert.ok(message.includes(name) && !message.includes(far.node.peer), message)
+      return true
+    })
+    const [, view] = admin.nodes().nodes
+    assert.ok(view?.reason !== '' && view?.reason.includes(far.node.peer) === false, view?.reason)
+  })
+
   it('asks neither itself nor a node without models for a token', async () => {
     const { admin, far, here, network } = await joined()
     await assert.rejects(admin.ping({ node: here.node.peer, layer: 'path' }, { signal: calm() }), {

@@ -101,10 +101,9 @@ async function answered(
         ? error.message
         : 'it does not answer'
     membership.liveness.observed(record.peer, { kind: 'unreachable', reason })
-    throw new HeddleError('peer_unreachable', `${record.name} cannot be reached: ${reason}`, {
-      cause: error,
-      fix: 'heddle netcheck',
-    })
+    const said = reason.replaceAll(record.peer, record.name)
+    const message = said.includes(record.name) ? said : `${record.name} cannot be reached: ${said}`
+    throw new HeddleError('peer_unreachable', message, { cause: error, fix: 'heddle netcheck' })
   }
 }
 

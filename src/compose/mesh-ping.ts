@@ -2,7 +2,7 @@
 import { HeddleError } from '../core/errors.ts'
 import { asRuntimeId, type RequestId } from '../core/ids.ts'
 import { limit } from '../core/limits.ts'
-import type { MessageResponse } from '../core/message.ts'
+import type { MessageHeaders, MessageResponse } from '../core/message.ts'
 import type { NodeService } from '../core/registry/node-record.ts'
 import type { RegistryEntry } from '../core/registry/registry-table.ts'
 import type { PingReply } from '../core/wire/admin-mesh.ts'
@@ -60,20 +60,19 @@ async function exchange(
 ): Promise<{ readonly status: number; readonly ms: number }> {
   const startedAt = clock.monotonic()
   const body = json === undefined ? undefined : Buffer.from(JSON.stringify(json))
-  const answer = await connector.send(
-    { node: record.peer, connector: 'mesh', runtime: asRuntimeId(runtime) },
-    {
-      id: requestId(),
-      service: LLM,
-      method,
-      path,
-      headers: body === undefined ? {} : { 'content-type': 'application/json' },
-      body,
-    },
-    options,
-  )
-  await readAll(answer)
-  return { status: answer.status, ms: roundedMs(clock.monotonic() - startedAt) }
+  const headers: MessageHeaders = body === undefined ? {} : { 'content-type': 'application/json' }
+  try {
+    const answer = await connector.send(
+      { node: record.peer, connector: 'mesh', runtime: asRuntimeId(runtime) },
+      { id: requestId(), service: LLM, method, path, headers, body },
+      options,
+    )
+    await readAll(answer)
+    return { status: answer.status, ms: roundedMs(clock.monotonic() - startedAt) }
+  } catch (error) {
+    if (!(options.signal.reason instanceof DOMException) || options.signal.reason.name !== 'TimeoutError') throw error
+    throw new HeddleError('timeout', `${record.name} answered no ${method} ${path} in time`, { cause: error })
+  }
 }
 
 async function readAll({ body }: MessageResponse): Promise<void> {

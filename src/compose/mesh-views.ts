@@ -63,7 +63,8 @@ function nodeView(mesh: MeshParts, entry: RegistryEntry): NodeView {
 /** What this node sees goes before what the other says of itself. */
 function stateOf({ membership }: MeshParts, { record, status }: RegistryEntry): Pick<NodeView, 'state' | 'reason'> {
   if (status === 'stale') return { state: 'offline', reason: 'not heard of since this node started' }
-  const { state, reason } = membership.liveness.view(record.peer)
+  const { state, reason: said } = membership.liveness.view(record.peer)
+  const reason = said.replaceAll(record.peer, 'it')
   if (state === 'down') return { state: 'offline', reason }
   if (state === 'suspect') return { state: 'degraded', reason }
   const states = record.services.filter(({ name }) => name === LLM).map((service) => service.state)

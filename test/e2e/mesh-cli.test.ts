@@ -11,9 +11,6 @@ import { Explanation } from '../../src/core/wire/admin-explain.ts'
 import { ConnectedPeer, Netcheck, NodeDetail, NodeList, PeerList, PingReply } from '../../src/core/wire/admin-mesh.ts'
 import { OpenAiModel, OpenAiModelList } from '../../src/core/wire/openai-models.ts'
 import { type Called, cliIn } from '../support/cli-process.ts'
-import { waitUntil } from '../support/wait-until.ts'
-
-const JOIN_MS = 20_000
 
 /** A node of its own account, with one scripted model. */
 class Person {
@@ -82,11 +79,8 @@ describe('two nodes of one network', () => {
     adaId = node.id
     assert.ok(mesh.addresses.length > 0)
     await bob.up(mesh.addresses.slice(0, 1))
-    await waitUntil(
-      async () => (await bob.document(NodeList, 'nodes')).nodes.length === 2,
-      'both to know both',
-      JOIN_MS,
-    )
+    const waited = await bob.call('wait', '--for', 'nodes=2', '--timeout', '20s')
+    assert.equal(waited.code, 0, waited.err)
   })
   after(async () => {
     await bob.remove()
@@ -218,6 +212,11 @@ describe('two nodes of one network', () => {
     assert.match(text, /^heddle_mesh_peers\{path="direct"\} 1$/m)
     assert.match(text, /^heddle_mesh_nodes\{state="live"\} 2$/m)
     assert.match(text, /^heddle_connector_requests_total\{connector="mesh",outcome="ok"\} [1-9]/m)
+  })
+
+  it('are waited for in vain where they are too few', async () => {
+    const { code, err } = await bob.call('wait', '--for', 'nodes=3', '--timeout', '300ms')
+    assert.deepEqual([code, /not ready after 300 ms: 2 nodes are online/.test(err)], [12, true])
   })
 
   it('leave one out that was killed from the first request that fails', async () => {
