@@ -5,11 +5,12 @@ import { limit } from '../core/limits.ts'
 import { headersForPeer } from '../core/mesh/peer-headers.ts'
 import type { PeerOutcome } from '../core/mesh/peer-outcome.ts'
 import { MeshError } from '../core/mesh/session-error.ts'
-import type { MessageBody, MessageRequest, MessageResponse } from '../core/message.ts'
+import type { MessageRequest, MessageResponse } from '../core/message.ts'
 import type { RouteTarget } from '../core/routing/candidate.ts'
 import type { Connector, SendOptions } from '../ports/connector.ts'
 import type { PeerSession } from './peer-session.ts'
 import type { PeerSessions } from './peer-sessions.ts'
+import { SentBody } from './sent-body.ts'
 
 export interface MeshConnectorDeps {
   readonly sessions: Pick<PeerSessions, 'current' | 'session'>
@@ -94,29 +95,6 @@ export class MeshConnector implements Connector {
 /** Whether the session was over or leaving before the peer began the request. A peer that lives and refuses is busy: another may be free. */
 function wasLeaving(session: PeerSession, error: unknown): boolean {
   return error instanceof MeshError && !error.mayHaveBegun && !session.mesh.takesRequests
-}
-
-/** A body that knows whether somebody began to read it: then it cannot be sent twice, unless it is whole. */
-class SentBody {
-  readonly sent: Uint8Array | MessageBody
-  #isTouched = false
-
-  constructor(body: Uint8Array | MessageBody) {
-    if (body instanceof Uint8Array) {
-      this.sent = body
-      return
-    }
-    this.sent = {
-      [Symbol.asyncIterator]: () => {
-        this.#isTouched = true
-        return body[Symbol.asyncIterator]()
-      },
-    }
-  }
-
-  get isTouched(): boolean {
-    return this.#isTouched
-  }
 }
 
 function once(task: () => void): () => void {

@@ -46,6 +46,11 @@ describe('the bounds of sessions', () => {
         error instanceof HeddleError && error.code === 'config_invalid' && /8192 MiB.*1024 MiB/.test(error.message),
     )
     assert.deepEqual(fabric.node('a', { options: { memoryBytes: 8 * GIB } }).sessions.bounds, bounds)
+    assert.deepEqual(fabric.node('a', { options: { memoryBytes: GIB } }).sessions.bounds, {
+      sessions: 32,
+      openRequests: 256,
+      windowBytes: 131_072,
+    })
     for (const memoryBytes of [4 * GIB, GIB, GIB / 4, GIB / 16, GIB / 32]) {
       const fitted = fabric.node('a', { options: { memoryBytes } }).sessions.bounds
       assert.ok(fitted.sessions * fitted.openRequests * fitted.windowBytes <= memoryBytes)

@@ -19,7 +19,7 @@ export function worstCaseBytes({ sessions, openRequests, windowBytes }: SessionB
 }
 
 /**
- * The largest bounds that fit into `memoryBytes`: first each peer gets fewer requests, then less credit, then fewer peers a session.
+ * The largest bounds that fit into `memoryBytes`: first there are fewer sessions, then less credit, then fewer requests.
  * @throws HeddleError `config_invalid` where even the least does not fit
  */
 export function boundsWithin(memoryBytes: number): SessionBounds {
@@ -39,14 +39,15 @@ const MOST: SessionBounds = {
   windowBytes: limit('meshWindowBytes'),
 }
 
+const FEWER: SessionBounds = { ...MOST, sessions: 2 * limit('meshLeastSessions') }
+const NARROWER: SessionBounds = { ...FEWER, windowBytes: limit('meshLeastWindowBytes') }
+
+/** A node asks few others at the same time, but may have many requests at one: so those are the last to go. */
 const STEPS: readonly SessionBounds[] = [
-  ...halvings(MOST, 'openRequests', 2 * limit('meshLeastRequests')),
-  ...halvings({ ...MOST, openRequests: 2 * limit('meshLeastRequests') }, 'windowBytes', limit('meshLeastWindowBytes')),
-  ...halvings(
-    { ...MOST, openRequests: limit('meshLeastRequests'), windowBytes: limit('meshLeastWindowBytes') },
-    'sessions',
-    limit('meshLeastSessions'),
-  ),
+  ...halvings(MOST, 'sessions', FEWER.sessions),
+  ...halvings(FEWER, 'windowBytes', NARROWER.windowBytes),
+  ...halvings(NARROWER, 'openRequests', limit('meshLeastRequests')),
+  { ...NARROWER, openRequests: limit('meshLeastRequests'), sessions: limit('meshLeastSessions') },
 ]
 
 function halvings(from: SessionBounds, what: keyof SessionBounds, least: number): readonly SessionBounds[] {

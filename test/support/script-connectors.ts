@@ -1,10 +1,11 @@
 /** A scripted runtime behind each kind of connector, on virtual time, for the contract of connectors. */
-import type { MemoryClock } from '../../src/adapters/memory/memory-clock.ts'
 import { ScriptRuntime } from '../../src/adapters/runtimes/script.ts'
 import type { ScriptOptions } from '../../src/adapters/runtimes/script-options.ts'
 import { HeddleError } from '../../src/core/errors.ts'
 import { asNodeId, asRuntimeId } from '../../src/core/ids.ts'
 import { RUNTIME_HEADER } from '../../src/core/mesh/peer-headers.ts'
+import type { MeshDeps } from '../../src/mesh/deps.ts'
+import type { Clock } from '../../src/ports/clock.ts'
 import { LocalProvider } from '../../src/provider/local-provider.ts'
 import { CONTRACT_MODEL, type ConnectorScope } from '../contracts/connector.contract.ts'
 import { Fabric, meshTarget } from './mesh-fabric.ts'
@@ -12,7 +13,8 @@ import { RecordingLogger } from './recording-logger.ts'
 
 const RUNTIME = asRuntimeId('llama')
 
-function providerOf(clock: MemoryClock, script: Partial<ScriptOptions>) {
+/** A provider of one scripted runtime, named as `meshTarget` names it. */
+export function providerOf(clock: Clock, script: Partial<ScriptOptions>) {
   const runtime = new ScriptRuntime({ clock }, { ...script, model: CONTRACT_MODEL }, RUNTIME)
   const deps = { log: new RecordingLogger(), metrics: { runtimeState: () => undefined }, onOffers: () => undefined }
   const provider = new LocalProvider(deps, { id: asNodeId('provider'), name: 'provider' })
@@ -36,18 +38,23 @@ export async function localScope(script: Partial<ScriptOptions>): Promise<Connec
   }
 }
 
+/** What a node does with the requests of its peers, as far as this contract needs it. */
+export function servedBy(provider: LocalProvider): MeshDeps['serve'] {
+  return async (_from, request, { signal }) => {
+    const name = request.headers[RUNTIME_HEADER]
+    if (name === undefined) throw new HeddleError('invalid_request', 'no runtime is named')
+    const target = { node: asNodeId('server'), connector: 'local' as const, runtime: asRuntimeId(name) }
+    return provider.send(target, request, { signal })
+  }
+}
+
 /** On another node, over a session between the two. */
 export async function meshScope(script: Partial<ScriptOptions>): Promise<ConnectorScope> {
   const fabric = new Fabric({ conditions: { delayMs: 2, jitterMs: 1, pieceBytes: 3_000 } })
   const { runtime, provider, remove } = providerOf(fabric.clock, script)
   const asker = fabric.node('asker')
   const server = fabric.node('server', {
-    serve: (_from, request, { signal }) => {
-      const name = request.headers[RUNTIME_HEADER]
-      if (name === undefined) throw new HeddleError('invalid_request', 'no runtime is named')
-      const target = { node: asNodeId('server'), connector: 'local' as const, runtime: asRuntimeId(name) }
-      return provider.send(target, request, { signal })
-    },
+    serve: servedBy(provider),
   })
   return {
     connector: asker.connector,
