@@ -56,7 +56,12 @@ export async function simulateNetwork(
   await connectAll()
 
   function startLight(gossip: MemoryGossip, device: TestDevice): void {
-    const ignore = { onOutcome: () => undefined, onHello: () => undefined, objectionToPeer: () => undefined }
+    const ignore = {
+      membersOnly: false,
+      onOutcome: () => undefined,
+      onHello: () => undefined,
+      objectionToPeer: () => undefined,
+    }
     const answers = new SyncAnswers({ clock, network: TEST_NETWORK, registry, ...ignore })
     gossip.answer(SYNC_PROTOCOL, async (from, question) => answers.answer(from, question))
     gossip.subscribe(TOPIC, ({ data }) => {

@@ -5,6 +5,7 @@ import { CredentialUpkeep } from '../accounts/credential-upkeep.ts'
 import { resolveBootstrap } from '../adapters/libp2p/bootstrap-list.ts'
 import type { Libp2pHost } from '../adapters/libp2p/host.ts'
 import type { PeerGate } from '../adapters/libp2p/host-options.ts'
+import { speaksOnlyHttp1 } from '../adapters/libp2p/http1-client.ts'
 import { Http1Connector } from '../adapters/libp2p/http1-connector.ts'
 import { Libp2pGossip } from '../adapters/libp2p/libp2p-gossip.ts'
 import { Libp2pPeerStreams } from '../adapters/libp2p/libp2p-peer-streams.ts'
@@ -12,6 +13,7 @@ import { FileSnapshotStore } from '../adapters/system/file-snapshot-store.ts'
 import { StatementFile } from '../adapters/system/statement-file.ts'
 import { statementsTopic } from '../core/identity/statement-messages.ts'
 import type { AccountId, NodeId, UnixMs } from '../core/ids.ts'
+import { MESH_PROTOCOL } from '../core/mesh/session-options.ts'
 import type { NetworkMembership } from '../core/network/network-membership.ts'
 import { registryTopic } from '../core/registry/gossip-batch.ts'
 import type { NodeRecord } from '../core/registry/node-record.ts'
@@ -19,9 +21,11 @@ import type { AskPeer } from '../http/ocf/deps.ts'
 import type { MembershipDeps } from '../membership/deps.ts'
 import { Membership } from '../membership/membership.ts'
 import { Statements } from '../membership/statements.ts'
-import { MeshConnector } from '../mesh/mesh-connector.ts'
+import { FallbackConnector } from '../mesh/fallback-connector.ts'
+import { MeshConnector, type MeshConnectorDeps } from '../mesh/mesh-connector.ts'
 import { PeerSessions } from '../mesh/peer-sessions.ts'
 import { pingPeer } from '../mesh/ping-peer.ts'
+import type { Connector } from '../ports/connector.ts'
 import type { Config } from './config.ts'
 import { OwnNode } from './local-node.ts'
 import type { MeshParts } from './mesh-parts.ts'
@@ -34,7 +38,7 @@ export interface Mesh extends MeshParts {
   readonly host: Libp2pHost
   readonly membership: Membership
   readonly sessions: PeerSessions
-  readonly connector: MeshConnector
+  readonly connector: Connector
   readonly upkeep: CredentialUpkeep
   /** A question to a peer's own HTTP API. */
   readonly askPeer: AskPeer
@@ -129,12 +133,17 @@ export async function openMesh(
   sessions.start()
   await membership.start({ signal })
   stack.use(upkeep).start()
-  const connector = new MeshConnector({
-    sessions,
+  const told: Pick<MeshConnectorDeps, 'observed' | 'dispatched'> = {
     observed: (peer, outcome) => membership.liveness.observed(peer, outcome),
     dispatched: (target) => membership.directory.dispatched(target),
-  })
+  }
   const http1 = new Http1Connector({ node, clock, addressesOf })
+  const connector = new FallbackConnector({
+    mesh: new MeshConnector({ sessions, ...told }),
+    plain: http1,
+    speaksOnlyPlain: (peer) => speaksOnlyHttp1({ node, mesh: MESH_PROTOCOL }, peer),
+    ...told,
+  })
   return {
     clock,
     mode: config.mode,
@@ -198,6 +207,7 @@ function openMembership(
       scheme: identity.deps.verifier,
       key: identity.signer,
       network: network.id,
+      membersOnly: network.isPrivate,
       local: own,
       store: new FileSnapshotStore(join(paths.registriesDir, network.id)),
       probe: async (peer, options) => void (await ping(peer, options)),

@@ -30,6 +30,8 @@ export interface MembershipDeps {
   readonly store: SnapshotStore
   /** Why a node's certificate, a revocation or the network's policy speaks against it, for people. */
   readonly objectionTo: (record: NodeRecord, now: UnixMs) => string | undefined
+  /** Whether nothing of the registry is told to peers that are not listed, as on a private network. */
+  readonly membersOnly: boolean
   /** The narrowest scope of prompts that the node of an admitted record may read: `self` for devices of our own account. */
   readonly trustOf: (record: NodeRecord) => PromptTrust
   /** Asks a peer for a sign of life; rejects where there is none. */

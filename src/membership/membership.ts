@@ -62,7 +62,7 @@ export class Membership implements AsyncDisposable {
   #savedVersion = -1
 
   constructor(deps: MembershipDeps, { bootstrap, quotas }: MembershipOptions) {
-    const { clock, gossip, key, network, objectionTo, scheme, trustOf } = deps
+    const { clock, gossip, key, membersOnly, network, objectionTo, scheme, trustOf } = deps
     this.#deps = deps
     this.self = peerIdOf(key.publicKey)
     this.registry = new Registry({ scheme, network, self: this.self, objectionTo, ...(quotas && { quotas }) })
@@ -75,7 +75,7 @@ export class Membership implements AsyncDisposable {
     const onHello = (from: NodeId, hello: Hello): void => this.#onHello(from, hello)
     this.#hellos = new PeerHellos(deps)
     const objectionToPeer = (peer: NodeId): string | undefined => this.#hellos.objectionTo(peer)
-    const shared = { clock, network, registry: this.registry, onOutcome, onHello, objectionToPeer }
+    const shared = { clock, network, registry: this.registry, membersOnly, onOutcome, onHello, objectionToPeer }
     this.#answers = new SyncAnswers(shared)
     this.#schedule = new SyncSchedule(deps, { ...shared, chance: deps.chance, exchange: gossip }, () =>
       this.#connecting.dialled(),

@@ -35,6 +35,8 @@ export interface SyncAnswersDeps {
   readonly onHello: (from: NodeId, hello: Hello) => void
   /** Why nothing but hellos is exchanged with a peer, for people. */
   readonly objectionToPeer: (peer: NodeId) => string | undefined
+  /** Whether nothing is told to a peer that is not listed. */
+  readonly membersOnly: boolean
 }
 
 export class SyncAnswers {
@@ -59,9 +61,18 @@ export class SyncAnswers {
     if (!this.#questions.take(from, this.#deps.clock.monotonic())) return encodeAnswer({ kind: 'busy' })
     const question = parseQuestion(bytes)
     if (question.kind !== 'ok') throw new HeddleError('invalid_request', `not a sync question: ${question.kind}`)
-    const objection = question.value.kind === 'hello' ? undefined : this.#deps.objectionToPeer(from)
+    const objection = this.#objectionTo(from, question.value)
     if (objection !== undefined) throw new HeddleError('conflict', objection)
     return encodeAnswer(this.#answerOf(from, question.value))
+  }
+
+  #objectionTo(from: NodeId, { kind }: SyncQuestion): string | undefined {
+    const { membersOnly, objectionToPeer, registry } = this.#deps
+    if (kind === 'hello') return undefined
+    const objection = objectionToPeer(from)
+    // A member has to show its record first; what it pushes is judged by itself.
+    const isStranger = membersOnly && kind !== 'push' && registry.table.get(from) === undefined
+    return objection ?? (isStranger ? `${from} has shown no record that counts in this network` : undefined)
   }
 
   #answerOf(from: NodeId, question: SyncQuestion): SyncAnswer {

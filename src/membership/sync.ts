@@ -2,9 +2,10 @@
 import { HeddleError } from '../core/errors.ts'
 import { concatBytes } from '../core/identity/bytes.ts'
 import type { PublicKey } from '../core/identity/ed25519-rules.ts'
+import { publicKeyOf } from '../core/identity/peer-id.ts'
 import type { NetworkId, NodeId } from '../core/ids.ts'
 import { limit } from '../core/limits.ts'
-import { BUCKETS_PER_GROUP, differingSums, GROUPS } from '../core/registry/digest.ts'
+import { BUCKETS_PER_GROUP, bucketOf, differingSums, GROUPS } from '../core/registry/digest.ts'
 import type { Outcome } from '../core/registry/outcome.ts'
 import { havesIn, itemOf } from '../core/registry/reconcile.ts'
 import type { Registry } from '../core/registry/registry.ts'
@@ -40,6 +41,8 @@ export interface SyncDeps {
   readonly onHello: (from: NodeId, hello: Hello) => void
   /** Why nothing is exchanged with a peer after its hello, for people. */
   readonly objectionToPeer: (peer: NodeId) => string | undefined
+  /** Whether nothing is told to a peer that is not listed. */
+  readonly membersOnly: boolean
 }
 
 export interface SyncResult {
@@ -87,6 +90,7 @@ async function differingBuckets(
   const objection = deps.objectionToPeer(peer)
   if (objection !== undefined) throw new HeddleError('conflict', objection)
   if (hello.sums.length === 0) return []
+  if (deps.membersOnly) await introduce(deps, peer, options)
   const groups = differingSums(digest.groups(), hello.sums).filter((group) => group < GROUPS)
   if (groups.length === 0) return []
   const { sums } = await ask(deps, peer, { kind: 'buckets', groups }, 'buckets', options)
@@ -96,6 +100,21 @@ async function differingBuckets(
     .map(
       (index) => (groups[Math.floor(index / BUCKETS_PER_GROUP)] ?? 0) * BUCKETS_PER_GROUP + (index % BUCKETS_PER_GROUP),
     )
+}
+
+/**
+ * Shows our own record, so that the peer sees a member in us, and asks for its own where it is not listed yet. Of all others nothing is told before.
+ * @throws HeddleError `conflict` where the peer shows no record that is taken
+ */
+async function introduce(deps: SyncDeps, peer: NodeId, options: { readonly signal: AbortSignal }): Promise<void> {
+  const { clock, registry } = deps
+  const own = itemOf(registry.table, registry.self, clock.monotonic())
+  if (own !== undefined) await ask(deps, peer, { kind: 'push', items: [own] }, 'push', options)
+  if (registry.table.get(peer) !== undefined) return
+  const question: SyncQuestion = { kind: 'pull', buckets: [bucketOf(publicKeyOf(peer))], haves: [] }
+  receiveItems(deps, peer, (await ask(deps, peer, question, 'pull', options)).items)
+  if (registry.table.get(peer) !== undefined) return
+  throw new HeddleError('conflict', `${peer} shows no record that counts in this network`)
 }
 
 /** As many of the buckets as one question may hold, at least one, with what we hold in them. */

@@ -22,7 +22,12 @@ const signal = new AbortController().signal
 /** They answer comparisons with each other only, publish themselves and pass on nothing else. */
 function startSybils(clock: MemoryClock, network: MemoryGossipNetwork): void {
   const registry = testRegistry({ quotas: { records: 1_000, perBlock: 1_000, withoutBlock: 1_000 } })
-  const ignore = { onOutcome: () => undefined, onHello: () => undefined, objectionToPeer: () => undefined }
+  const ignore = {
+    membersOnly: false,
+    onOutcome: () => undefined,
+    onHello: () => undefined,
+    objectionToPeer: () => undefined,
+  }
   for (const [index, device] of SYBILS.entries()) {
     const addresses = [`/memory/${device.peer}`, `/ip4/203.0.113.${index}/tcp/11441`]
     const { bytes } = device.record(1, { addresses, signedAt: clock.now(), leaseMs: 10 * 60_000 })

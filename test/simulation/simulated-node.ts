@@ -72,6 +72,8 @@ export interface SimulatedNodeOptions {
   readonly objectionTo?: MembershipDeps['objectionTo']
   /** How it asks another for a sign of life; by a question of a sync where this is left out. */
   readonly probe?: MembershipDeps['probe']
+  /** As on a private network. */
+  readonly membersOnly?: boolean
   /** Called at each start with the node's end of the network, before its membership begins. */
   readonly onOpen?: (gossip: MemoryGossip) => Promise<void>
 }
@@ -136,6 +138,7 @@ export class SimulatedNode {
       local,
       gossip,
       store: this.#store,
+      membersOnly: this.#options.membersOnly ?? false,
       objectionTo: this.#options.objectionTo ?? (() => undefined),
       trustOf: () => 'network',
       probe: this.#options.probe ?? ((peer, options) => this.#probe(gossip, peer, options)),
