@@ -1,5 +1,6 @@
 /** yamux with fewer and larger writes: a frame leaves in one piece, and credit is given back by the half window. */
-import type { MessageStream, Stream, StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
+import type { MessageStream, Stream, StreamMuxerFactory } from '@libp2p/interface'
+import { onEachStream } from './each-stream.ts'
 
 /** The parts of yamux's streams that give credit. They are no part of libp2p's interface, so `creditOf` looks for each. */
 interface StreamCredit {
@@ -24,7 +25,7 @@ export function leanMuxer(inner: StreamMuxerFactory): StreamMuxerFactory {
     createStreamMuxer: (connection) => {
       joinFrames(connection)
       const muxer = inner.createStreamMuxer(connection)
-      spareUpdates(muxer)
+      onEachStream(muxer, spareUpdatesOf)
       return muxer
     },
   }
@@ -34,16 +35,6 @@ function joinFrames(connection: MessageStream): void {
   const send = connection.send.bind(connection)
   connection.send = (data) =>
     send(data instanceof Uint8Array || data.byteLength > JOINED_BYTES ? data : data.subarray())
-}
-
-function spareUpdates(muxer: StreamMuxer): void {
-  const createStream = muxer.createStream.bind(muxer)
-  muxer.createStream = async (options) => {
-    const stream = await createStream(options)
-    spareUpdatesOf(stream)
-    return stream
-  }
-  muxer.addEventListener('stream', ({ detail }) => spareUpdatesOf(detail))
 }
 
 function spareUpdatesOf(stream: Stream): void {

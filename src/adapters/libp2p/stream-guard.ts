@@ -4,6 +4,7 @@
  */
 import type { MessageStream, Stream, StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
 import { limit } from '../../core/limits.ts'
+import { onEachStream } from './each-stream.ts'
 
 /** The parts of libp2p's streams and muxers that see the bytes. They are no part of its interface, so `hooksOf` looks for each. */
 interface StreamHooks {
@@ -11,7 +12,6 @@ interface StreamHooks {
 }
 interface MuxerHooks {
   onData(data: Bytes): void
-  onRemoteStream(stream: Stream): void
   readonly decoder: { readonly buffer: Bytes }
 }
 interface Bytes {
@@ -45,16 +45,9 @@ class StreamGuard {
   }
 
   watch(): void {
-    const muxer = this.#muxer
-    const createStream = muxer.createStream.bind(muxer)
-    muxer.createStream = async (options) => {
-      const stream = await createStream(options)
-      this.#watchStream(stream)
-      return stream
-    }
-    // QUIC has no frames of ours to look at, and no streams that come too early for a listener.
-    if (muxer.protocol === 'quic') muxer.addEventListener('stream', ({ detail }) => this.#watchStream(detail))
-    else this.#watchFrames(muxerHooksOf(muxer))
+    onEachStream(this.#muxer, (stream) => this.#watchStream(stream))
+    // QUIC's frames are its own business.
+    if (this.#muxer.protocol !== 'quic') this.#watchFrames(muxerHooksOf(this.#muxer))
   }
 
   #watchFrames(hooks: MuxerHooks): void {
@@ -63,11 +56,6 @@ class StreamGuard {
     hooks.onData = (data) => {
       onData(data)
       if (hooks.decoder.buffer.byteLength > frameBytes) this.#end('a frame larger than any window')
-    }
-    const onRemoteStream = hooks.onRemoteStream.bind(hooks)
-    hooks.onRemoteStream = (stream) => {
-      this.#watchStream(stream)
-      onRemoteStream(stream)
     }
   }
 
@@ -110,7 +98,7 @@ class StreamGuard {
 
 function muxerHooksOf(muxer: StreamMuxer): MuxerHooks {
   const hooks = muxer as unknown as Partial<MuxerHooks>
-  const isKnown = typeof hooks.onData === 'function' && typeof hooks.onRemoteStream === 'function'
+  const isKnown = typeof hooks.onData === 'function'
   if (!isKnown || typeof hooks.decoder?.buffer.byteLength !== 'number')
     throw new TypeError('this version of yamux has no hooks')
   return hooks as MuxerHooks
