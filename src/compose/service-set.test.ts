@@ -106,7 +106,7 @@ describe('ServiceSet', () => {
       })
     await add({ url: 'http://127.0.0.1:11441' })
     await assert.rejects(add({ url: 'http://127.0.0.1:11441' }), { code: 'conflict' })
-    for (let number = 1; number < limit('localServices'); number += 1) await add({ url: `http://h${number}` })
+    for (let number = 1; number < limit('recordServices') - 1; number += 1) await add({ url: `http://h${number}` })
     await assert.rejects(add({ url: 'http://one-more' }), { code: 'conflict', message: /at most/ })
   })
 

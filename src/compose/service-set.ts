@@ -38,6 +38,8 @@ export interface OpenOptions {
   readonly others: () => readonly ServiceCandidate[]
 }
 
+/** With one runtime they fill the record of a node. */
+const MOST_SERVICES = limit('recordServices') - 1
 const LOOPBACK = /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
 
 export class ServiceSet implements ServiceAdmin {
@@ -137,8 +139,8 @@ export class ServiceSet implements ServiceAdmin {
         fix: `heddle services rm ${idOf(same.definition)}`,
       })
     }
-    if (all.length >= limit('localServices')) {
-      throw new HeddleError('conflict', `a node has at most ${limit('localServices')} services besides its models`, {
+    if (all.length >= MOST_SERVICES) {
+      throw new HeddleError('conflict', `a node has at most ${MOST_SERVICES} services besides its models`, {
         fix: 'heddle services ls',
       })
     }

@@ -48,13 +48,10 @@ export const LIMITS = {
   notedExclusions: { value: 20, unit: 'items', reason: 'candidates left out that an error or a row of the request log names; `heddle explain` names all' },
   listedProviders: { value: 16, unit: 'items', reason: 'providers that GET /v1/models names for each model; one model of its own shows more' },
   shownProviders: { value: 1_000, unit: 'items', reason: 'providers that GET /v1/models/{id} names: about 300 KB' },
-  // Services
   serviceReplayBytes: { value: 256 * 1024, unit: 'bytes', reason: 'a request body kept, so that another node can be tried; larger ones flow through' },
   serviceFirstByteMs: { value: 10 * 60_000, unit: 'ms', reason: 'a job of a service may take minutes before it says anything' },
   serviceSilenceMs: { value: 5 * 60_000, unit: 'ms', reason: 'silence in the answer of a service; beyond it the connection is most likely dead' },
-  serviceConnections: { value: 256, unit: 'items', reason: 'sockets to one service; further requests wait for one' },
   listedInstances: { value: 1_000, unit: 'items', reason: 'instances on other nodes that one answer lists; more are counted' },
-  localServices: { value: 15, unit: 'items', reason: 'HTTP services of one node: with one runtime they fill its record' },
   candidates: { value: 10_000, unit: 'items', reason: 'what one plan may look at' },
   // Accounts
   keyCacheItems: { value: 10_000, unit: 'items', reason: 'API keys looked up lately' },

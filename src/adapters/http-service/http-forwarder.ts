@@ -24,7 +24,7 @@ export class HttpForwarder implements ServiceForwarder {
   constructor({ url, healthPath }: ForwarderOptions) {
     this.#url = parseServiceUrl(url)
     this.#healthPath = healthPath
-    this.#pool = poolFor(this.#url, limit('serviceConnections'))
+    this.#pool = poolFor(this.#url, limit('upstreamConnections'))
     this.#checks = poolFor(this.#url, 1)
   }
 

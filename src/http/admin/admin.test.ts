@@ -35,6 +35,11 @@ describe('access to the admin API', () => {
     ['POST', '/api/v1/runtimes', 'admin', { spec: 'openai:http://127.0.0.1:8000' }],
     ['POST', '/api/v1/runtimes/test', 'admin', { id: 'script' }],
     ['DELETE', '/api/v1/runtimes/openai%3Ahttp%3A%2F%2F127.0.0.1%3A8000', 'admin'],
+    ['GET', '/api/v1/services', 'read'],
+    ['POST', '/api/v1/services', 'admin', { name: 'whisper', url: 'http://127.0.0.1:9000' }],
+    ['POST', '/api/v1/services/test', 'admin', { name: 'whisper' }],
+    ['DELETE', '/api/v1/services/whisper', 'admin'],
+    ['DELETE', '/api/v1/services/whisper/second', 'admin'],
     ['POST', '/api/v1/keys', 'admin', { name: 'x' }],
     ['DELETE', '/api/v1/keys/key_abcdefabcdef', 'admin'],
     ['POST', '/api/v1/shutdown', 'admin', {}],
@@ -74,7 +79,9 @@ describe('access to the admin API', () => {
         ([method, url]) =>
           `${method} ${url
             .replace(/\/(tiny|attic|org%2Fname|openai%3A[^/]*|key_[a-z]+|last)$/, '/{id}')
-            .replace('/node-2/', '/{device}/')}`,
+            .replace('/node-2/', '/{device}/')
+            .replace('/whisper/second', '/{name}/{instance}')
+            .replace('/whisper', '/{name}')}`,
       ),
     )
     assert.deepEqual(
