@@ -24,6 +24,17 @@ export interface Http1Options {
   readonly signal: AbortSignal
 }
 
+/** Whether the peer told this node (by identify) that it speaks plain HTTP, and no protocol of ours. */
+export async function speaksOnlyHttp1(
+  { node, mesh }: { readonly node: Pick<Libp2p, 'peerStore'>; readonly mesh: string },
+  peer: NodeId,
+): Promise<boolean> {
+  const id = peerIdFromString(peer)
+  if (!(await node.peerStore.has(id))) return false
+  const { protocols } = await node.peerStore.get(id)
+  return protocols.includes(HTTP1_PROTOCOL) && !protocols.includes(mesh)
+}
+
 /**
  * `path` is the peer's own, e.g. `/v1/health`. Resolves once the status is known, whatever it is.
  * @throws HeddleError `peer_unreachable`, `upstream_failed` or `timeout`; the signal's reason where that aborts
