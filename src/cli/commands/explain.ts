@@ -36,7 +36,9 @@ export async function explain(context: Context, options: ExplainOptions): Promis
     promptTrust: choiceOption('--prompt-trust', options.promptTrust, PROMPT_TRUST),
   })
   const node = await context.node()
-  const document = await node.document<Explanation>(`/api/v1/explain?${query}`, 'heddle.explanation/v1', { signal })
+  const document = await node.document<Explanation>(`/api/v1/explain?${query.toString()}`, 'heddle.explanation/v1', {
+    signal,
+  })
   if (context.json) context.document(document)
   else for (const line of explainLines(document, context)) terminal.line(line)
   return document.refusal === null ? EXIT.ok : EXIT.noCapacity
