@@ -264,3 +264,47 @@ describe('CORS', () => {
     assert.equal(outcome(admin), 'origin_not_allowed')
   })
 })
+
+describe('requests that are forwarded to services', () => {
+  const SERVICE = '/v1/service/shop/x'
+  const LOCAL = '/v1/_service/shop/x'
+
+  it('may have a body of any type', () => {
+    for (const url of [SERVICE, LOCAL, '/v1/p2p/x/v1/_service/shop/x', '/v1/p2p-service/x/shop/x']) {
+      for (const headers of [
+        {},
+        { 'content-type': 'video/mp4' },
+        { 'content-type': 'application/x-www-form-urlencoded' },
+      ])
+        assert.equal(outcome(ask({ method: 'POST', url, headers })), 'pass', url)
+    }
+    assert.equal(outcome(ask({ method: 'POST', url: '/v1/dnt/_node', headers: {} })), 'unsupported_media_type')
+  })
+
+  it('come from no foreign page, not even as a form, a link or an image', () => {
+    for (const url of [SERVICE, LOCAL]) {
+      for (const method of ['GET', 'POST', 'PUT', 'DELETE']) {
+        assert.equal(outcome(ask({ method, url, headers: { origin: 'https://evil.example' } })), 'origin_not_allowed')
+        assert.equal(outcome(ask({ method, url, headers: { 'sec-fetch-site': 'cross-site' } })), 'origin_not_allowed')
+      }
+    }
+  })
+
+  it('come from listed pages, and to this node alone only from pages listed by name', () => {
+    const page = { origin: 'http://localhost:3000' }
+    const named = { origin: 'https://admin.example' }
+    assert.equal(outcome(ask({ method: 'PUT', url: SERVICE, headers: page })), 'pass')
+    assert.equal(outcome(ask({ method: 'PUT', url: LOCAL, headers: page })), 'origin_not_allowed')
+    assert.equal(outcome(ask({ method: 'PUT', url: LOCAL, headers: named })), 'pass')
+    assert.equal(
+      outcome(ask({ method: 'POST', url: '/v1/dnt/_node', headers: { ...page, ...JSON_POST } })),
+      'origin_not_allowed',
+    )
+    const preflight = ask({
+      method: 'OPTIONS',
+      url: SERVICE,
+      headers: { ...page, 'access-control-request-method': 'PUT' },
+    })
+    assert.equal(recordOf(preflight.headers)['access-control-allow-methods'], 'GET, POST, PUT, PATCH, DELETE, OPTIONS')
+  })
+})
