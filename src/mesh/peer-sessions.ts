@@ -164,7 +164,7 @@ export class PeerSessions implements AsyncDisposable {
 
   #takePlace(): () => void {
     if (this.#isLeaving) throw new HeddleError('upstream_failed', 'this node leaves the network')
-    if (this.#places === 0) this.#longestIdle()?.mesh.drain({ signal: this.#stopped.signal })
+    if (this.#places === 0) void this.#longestIdle()?.retire()
     if (this.#places === 0)
       throw new HeddleError('upstream_failed', `this node holds ${this.bounds.sessions} sessions, and all are in use`)
     this.#places -= 1
