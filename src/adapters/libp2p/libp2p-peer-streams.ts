@@ -1,11 +1,11 @@
 /** Byte streams to peers over libp2p: each over the best connection there is, dialled where there is none. */
 import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { HeddleError } from '../../core/errors.ts'
 import { asNodeId, type NodeId } from '../../core/ids.ts'
 import { limit } from '../../core/limits.ts'
 import type { OpenOptions, PeerPath, PeerStream, PeerStreams } from '../../ports/peer-streams.ts'
+import { dialPeer } from './dial-peer.ts'
 import { Libp2pDuplex } from './libp2p-duplex.ts'
 import { bestFirst, pathOf } from './peer-path.ts'
 
@@ -49,7 +49,7 @@ export class Libp2pPeerStreams implements PeerStreams {
       if (isUnsupported(cause)) throw unreachable(peer, cause)
     }
     try {
-      await this.#dial(id, addresses, { signal })
+      await dialPeer({ node: this.#node }, id, addresses, { signal })
       return await this.openConnected(id, protocol, { signal })
     } catch (cause) {
       signal.throwIfAborted()
@@ -96,60 +96,6 @@ export class Libp2pPeerStreams implements PeerStreams {
     this.#node.addEventListener('connection:open', onOpen)
     return () => this.#node.removeEventListener('connection:open', onOpen)
   }
-
-  /**
-   * Tries the addresses given, then those that libp2p knows besides or finds by itself. A machine that refuses TCP is not waited
-   * for on QUIC: there, a port that nobody holds looks like a packet that was lost.
-   */
-  async #dial(id: PeerId, addresses: readonly string[], { signal }: { readonly signal: AbortSignal }): Promise<void> {
-    const known = addressesOf(id, addresses)
-    const others = known.length === 0 ? [] : await this.#otherAddresses(id, known)
-    const rest = [...known.filter(isQuic), ...others]
-    const first = known.filter((address) => !isQuic(address))
-    let refusing: ReadonlySet<string> = new Set()
-    try {
-      if (first.length > 0) return void (await this.#node.dial(first, { signal }))
-    } catch (error) {
-      signal.throwIfAborted()
-      refusing = refusingHosts(error)
-      if (rest.length === 0) throw error
-    }
-    if (known.length === 0) return void (await this.#node.dial(id, { signal }))
-    const left = rest.filter((address) => !refusing.has(hostOf(address)))
-    if (left.length === 0) throw unreachable(id.toString())
-    await this.#node.dial(left, { signal })
-  }
-
-  /** What libp2p's own address book has and the caller does not. */
-  async #otherAddresses(id: PeerId, known: readonly Multiaddr[]): Promise<readonly Multiaddr[]> {
-    const seen = new Set(known.map(String))
-    const { addresses } = await this.#node.peerStore.get(id).catch(() => ({ addresses: [] }))
-    const suffix = `/p2p/${id.toString()}`
-    const whole = addresses.map(({ multiaddr: each }) =>
-      String(each).endsWith(suffix) ? each : each.encapsulate(suffix),
-    )
-    return whole.filter((each) => !seen.has(String(each)))
-  }
-}
-
-function isQuic(address: Multiaddr): boolean {
-  return address.getComponents().some(({ name }) => name === 'quic-v1')
-}
-
-/** The address of a machine: the value of the first component. */
-function hostOf(address: Multiaddr): string {
-  return address.getComponents()[0]?.value ?? ''
-}
-
-/** Machines that answered a dial with a refusal. */
-function refusingHosts(error: unknown): ReadonlySet<string> {
-  const hosts = new Set<string>()
-  const causes: unknown[] = error instanceof AggregateError ? error.errors : [error]
-  for (const cause of causes) {
-    const { code, address } = cause as { readonly code?: unknown; readonly address?: unknown }
-    if (code === 'ECONNREFUSED' && typeof address === 'string') hosts.add(address)
-  }
-  return hosts
 }
 
 /** A stream, unless the signal aborts first: not everything below listens to it. */
@@ -166,22 +112,6 @@ async function newStream(connection: Connection, protocol: string, signal: Abort
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
-}
-
-/** Those that can be parsed, with the id of the peer that must answer; without those of another peer. */
-function addressesOf(id: PeerId, texts: readonly string[]): Multiaddr[] {
-  const addresses: Multiaddr[] = []
-  for (const text of texts) {
-    try {
-      const address = multiaddr(text)
-      const last = address.getComponents().at(-1)
-      if (last?.name !== 'p2p') addresses.push(address.encapsulate(`/p2p/${id.toString()}`))
-      else if (last.value === id.toString()) addresses.push(address)
-    } catch {
-      // A record may hold addresses of a kind that this version does not know.
-    }
-  }
-  return addresses
 }
 
 /** @throws HeddleError `peer_unreachable` where `peer` is no id of libp2p */
