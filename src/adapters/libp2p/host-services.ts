@@ -23,9 +23,9 @@ export interface HostServices extends ServiceMap {
   readonly identify: Identify
   readonly ping: Ping
   /** Peers on the local network, by their private addresses. */
-  readonly lanDht: KadDHT
+  readonly lanDht?: KadDHT
   /** Peers anywhere, by their public addresses. */
-  readonly wanDht: KadDHT
+  readonly wanDht?: KadDHT
   readonly addressBook: AddressBook
   /** There where this node is a relay. */
   readonly relay?: CircuitRelayService
@@ -43,6 +43,21 @@ export function servicesOf(options: HostOptions): ServiceFactoryMap<HostServices
     identify: identify({ runOnLimitedConnection: true }),
     identifyPush: identifyPush({ runOnLimitedConnection: true }),
     ping: ping({ maxInboundStreams: limit('pingStreams'), runOnLimitedConnection: true }),
+    ...(options.mode === 'standalone' ? {} : dhts({ isPublic })),
+    addressBook: addressBook(),
+    ...(meetsOthers ? { autoNat: autoNAT({ protocolPrefix: PROTOCOL_PREFIX }), dcutr: dcutr() } : {}),
+    ...(behindRouter ? { upnp: uPnPNAT({ portMappingDescription: 'heddle' }) } : {}),
+    ...(options.relayServer ? { relay: relayServer() } : {}),
+  } as ServiceFactoryMap<HostServices>
+}
+
+/** Both look peers up, and connect to those they ask; a node that should meet nobody by itself has neither. */
+function dhts({
+  isPublic,
+}: {
+  readonly isPublic: boolean
+}): Pick<ServiceFactoryMap<Required<HostServices>>, 'lanDht' | 'wanDht'> {
+  return {
     lanDht: dht({
       protocol: `/${PROTOCOL_PREFIX}/lan/kad/1.0.0`,
       peerInfoMapper: removePublicAddressesMapper,
@@ -58,9 +73,5 @@ export function servicesOf(options: HostOptions): ServiceFactoryMap<HostServices
       logPrefix: 'wan-dht',
       datastorePrefix: '/wan-dht',
     }),
-    addressBook: addressBook(),
-    ...(meetsOthers ? { autoNat: autoNAT({ protocolPrefix: PROTOCOL_PREFIX }), dcutr: dcutr() } : {}),
-    ...(behindRouter ? { upnp: uPnPNAT({ portMappingDescription: 'heddle' }) } : {}),
-    ...(options.relayServer ? { relay: relayServer() } : {}),
-  } as ServiceFactoryMap<HostServices>
+  }
 }
