@@ -39,6 +39,7 @@ describe('a service of another node', { timeout: 120_000 }, () => {
         }
         return void response.end()
       }
+      if (url === '/old/place') return void response.writeHead(308, { location: `http://${headers.host}/x` }).end()
       if (url === '/broken') return void incoming.socket.destroy()
       if (url === '/cut') {
         response.writeHead(200, { 'content-length': '10' })
@@ -101,6 +102,12 @@ describe('a service of another node', { timeout: 120_000 }, () => {
     }
     assert.equal(bytes, BYTES)
     assert.equal(digest.digest('hex'), digestOfAll())
+  })
+
+  it('leads its redirects back through itself, without its address', async () => {
+    const asking = { headers: headers(ada), redirect: 'manual' as const }
+    const response = await fetch(`${ada.process.url}/v1/service/files/old/place`, asking)
+    assert.deepEqual([response.status, response.headers.get('location')], [308, '/v1/service/files/x'])
   })
 
   it('never turns a failure into a 200, nor half an answer into a whole one', async () => {

@@ -15,6 +15,7 @@ import type { OcfDeps } from './deps.ts'
 import { checkMethod, messageBody, messageHeaders } from './message.ts'
 import { narrowedAdmission } from './narrowed-admission.ts'
 import type { OcfTarget } from './ocf-target.ts'
+import { redirectedWithin } from './redirect.ts'
 import { sendAnswer, sendJson } from './send-answer.ts'
 import { readOf } from './table-answers.ts'
 import { wishOf } from './wish.ts'
@@ -163,7 +164,8 @@ async function forwardService(
   story.servedBy = answer.servedBy
   const { node } = answer.servedBy
   if (target.kind !== 'local') ocf.record(eventOf(target, ocf.view.self, node))
-  await sendAnswer(gateway, response, answer, [...common, ...admitted.headers, 'x-computing-node', node])
+  const within = { ...answer, headers: redirectedWithin(answer.headers, request.url ?? '', target.path) }
+  await sendAnswer(gateway, response, within, [...common, ...admitted.headers, 'x-computing-node', node])
 }
 
 function limitsOf(admitted: Admitted): Pick<Admitted, 'allowsModel' | 'limitsModels'> {
