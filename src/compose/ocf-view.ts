@@ -5,8 +5,10 @@ import type { RegistryEntry } from '../core/registry/registry-table.ts'
 import { identityGroupsOf } from '../core/routing/identity-groups.ts'
 import type { OcfAddressInfo, OcfPeer, OcfPeerStatus, OcfService, OcfTable } from '../core/wire/ocf.ts'
 import type { OcfView } from '../http/ocf/deps.ts'
+import type { Membership } from '../membership/membership.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { MeshParts } from './mesh-parts.ts'
+import type { Connections } from '../ports/gossip.ts'
+import type { PeerStreams } from '../ports/peer-streams.ts'
 
 /** What a Peer of the table is made from. */
 type Described = Pick<NodeDescription, 'roles' | 'addresses' | 'hardware' | 'version' | 'services'>
@@ -19,7 +21,17 @@ export interface OcfViewDeps {
   /** This node, whether or not it has a mesh. */
   readonly own: () => Described
   /** Undefined while the mesh is not open. */
-  readonly mesh: () => Pick<MeshParts, 'membership' | 'connections' | 'paths'> | undefined
+  readonly mesh: () => SeenMesh | undefined
+}
+
+/** What the table is made from of a mesh. */
+export interface SeenMesh {
+  readonly membership: {
+    readonly registry: Pick<Membership['registry'], 'table'>
+    readonly liveness: Pick<Membership['liveness'], 'isUsable'>
+  }
+  readonly connections: Pick<Connections, 'peers'>
+  readonly paths: PeerStreams['paths']
 }
 
 interface Sight {
