@@ -1,6 +1,6 @@
 /** One model of the catalogue as `/v1/models` shows it. */
 import type { Candidate } from '../../core/routing/candidate.ts'
-import { compareRanks, rankOf } from '../../core/routing/rank.ts'
+import { compareRanks, type Rank, rankOf } from '../../core/routing/rank.ts'
 import type { OpenAiModel, OpenAiProvider } from '../../core/wire/openai-models.ts'
 import type { CatalogueModel } from '../../gateway/catalogue.ts'
 
@@ -19,13 +19,29 @@ export function openAiModel(
   }
 }
 
-/** Those that are ready first, and as routing would order them. */
+interface Ranked {
+  readonly candidate: Candidate
+  readonly isReady: boolean
+  readonly rank: Rank
+}
+
+/** Those that are ready first, and as routing would order them. Of thousands, only the few that are shown are put in order. */
 function bestOf(candidates: readonly Candidate[], most: number): readonly Candidate[] {
-  return candidates
-    .map((candidate) => ({ candidate, rank: rankOf(candidate), isReady: candidate.state === 'ready' }))
-    .sort((a, b) => Number(b.isReady) - Number(a.isReady) || compareRanks(a.rank, b.rank))
-    .slice(0, most)
-    .map(({ candidate }) => candidate)
+  const best: Ranked[] = []
+  for (const candidate of candidates) {
+    const ranked = { candidate, isReady: candidate.state === 'ready', rank: rankOf(candidate) }
+    const last = best.at(-1)
+    if (best.length >= most && last !== undefined && compare(last, ranked) <= 0) continue
+    let place = best.length
+    while (place > 0 && compare(best[place - 1] as Ranked, ranked) > 0) place -= 1
+    best.splice(place, 0, ranked)
+    if (best.length > most) best.pop()
+  }
+  return best.map(({ candidate }) => candidate)
+}
+
+function compare(a: Ranked, b: Ranked): number {
+  return a.isReady === b.isReady ? compareRanks(a.rank, b.rank) : a.isReady ? -1 : 1
 }
 
 function providerOf(candidate: Candidate): OpenAiProvider {
