@@ -10,6 +10,12 @@ import type { Clock } from '../ports/clock.ts'
 import type { GossipMessage, Verdict } from '../ports/gossip.ts'
 import { TokenBuckets } from './token-buckets.ts'
 
+export interface IntakeDeps {
+  readonly clock: Clock
+  readonly registry: Registry
+  readonly parse?: typeof parseBatch | undefined
+}
+
 export interface IntakeEvents {
   /** Somebody has a newer or another record of ours. */
   readonly own: (position: Position) => void
@@ -27,6 +33,7 @@ export interface IntakeCounts {
 
 export class Intake {
   readonly counts: IntakeCounts = { accepted: 0, ignored: 0, rejected: 0 }
+  readonly #parse: typeof parseBatch
   readonly #clock: Clock
   readonly #registry: Registry
   readonly #events: IntakeEvents
@@ -57,7 +64,8 @@ export class Intake {
     most: limit('gossipSenders'),
   })
 
-  constructor({ clock, registry }: { readonly clock: Clock; readonly registry: Registry }, events: IntakeEvents) {
+  constructor({ clock, registry, parse = parseBatch }: IntakeDeps, events: IntakeEvents) {
+    this.#parse = parse
     this.#clock = clock
     this.#registry = registry
     this.#events = events
@@ -74,7 +82,7 @@ export class Intake {
   #verdict(from: NodeId, data: Uint8Array): Verdict {
     const at = this.#clock.monotonic()
     if (!this.#messages.take(from, at)) return this.#flood.take(from, at) ? 'ignore' : 'reject'
-    const batch = parseBatch(data)
+    const batch = this.#parse(data)
     // A later version of this program may send what this one cannot read.
     if (batch.kind !== 'ok') return batch.kind === 'unsupported_version' ? 'ignore' : 'reject'
     const { records, beats, proofs } = batch.value

@@ -3,10 +3,10 @@ import { HeddleError } from '../core/errors.ts'
 import { peerIdOf } from '../core/identity/peer-id.ts'
 import type { NodeId } from '../core/ids.ts'
 import { limit } from '../core/limits.ts'
-import { registryTopic } from '../core/registry/gossip-batch.ts'
+import { type parseBatch, registryTopic } from '../core/registry/gossip-batch.ts'
 import type { Outcome } from '../core/registry/outcome.ts'
 import type { QuotaLimits } from '../core/registry/quotas.ts'
-import { Registry } from '../core/registry/registry.ts'
+import { Registry, type RegistryReaders } from '../core/registry/registry.ts'
 import { type Hello, SYNC_PROTOCOL } from '../core/registry/sync-messages.ts'
 import type { Timer } from '../ports/clock.ts'
 import { Admission } from './admission.ts'
@@ -25,6 +25,12 @@ import { SyncSchedule } from './sync-schedule.ts'
 export interface MembershipOptions {
   readonly bootstrap: BootstrapSource
   readonly quotas?: QuotaLimits
+  readonly readers?: MembershipReaders
+}
+
+/** See `RegistryReaders`. */
+export interface MembershipReaders extends RegistryReaders {
+  readonly batch: typeof parseBatch
 }
 
 export interface MembershipView {
@@ -61,11 +67,18 @@ export class Membership implements AsyncDisposable {
   #save: Timer | undefined
   #savedVersion = -1
 
-  constructor(deps: MembershipDeps, { bootstrap, quotas }: MembershipOptions) {
+  constructor(deps: MembershipDeps, { bootstrap, quotas, readers }: MembershipOptions) {
     const { clock, gossip, key, membersOnly, network, objectionTo, scheme, trustOf } = deps
     this.#deps = deps
     this.self = peerIdOf(key.publicKey)
-    this.registry = new Registry({ scheme, network, self: this.self, objectionTo, ...(quotas && { quotas }) })
+    this.registry = new Registry({
+      scheme,
+      network,
+      self: this.self,
+      objectionTo,
+      ...(quotas && { quotas }),
+      ...(readers && { readers }),
+    })
     this.liveness = new Liveness(deps)
     this.directory = new MeshDirectory({ registry: this.registry, liveness: this.liveness, trustOf })
     this.services = new MeshServices({ registry: this.registry, sources: this.directory.sources, trustOf })
@@ -85,7 +98,7 @@ export class Membership implements AsyncDisposable {
       compare: (peer) => this.#schedule.compare(peer),
     })
     this.#intake = new Intake(
-      { clock, registry: this.registry },
+      { clock, registry: this.registry, parse: readers?.batch },
       {
         own: (position) => this.#publisher.supersede(position),
         equivocation: (_peer, proof) => this.#publisher.spreadProof(proof),

@@ -9,7 +9,7 @@ import type { NodeDescription, ServiceLoad } from '../../src/core/registry/node-
 import type { QuotaLimits } from '../../src/core/registry/quotas.ts'
 import { encodeQuestion, SYNC_PROTOCOL, SYNC_VERSION } from '../../src/core/registry/sync-messages.ts'
 import type { LocalNode, MembershipDeps } from '../../src/membership/deps.ts'
-import { Membership } from '../../src/membership/membership.ts'
+import { Membership, type MembershipReaders } from '../../src/membership/membership.ts'
 import type { Clock, Timer } from '../../src/ports/clock.ts'
 import type { SnapshotStore } from '../../src/ports/snapshot-store.ts'
 import { RecordingLogger } from '../support/recording-logger.ts'
@@ -63,6 +63,8 @@ export interface SimulatedNodeDeps {
   readonly scheme: SignatureScheme
   readonly bootstrap: readonly NodeId[]
   readonly quotas?: QuotaLimits
+  /** For many nodes in one process: each message is read once for all of them. */
+  readonly readers?: MembershipReaders
 }
 
 export interface SimulatedNodeOptions {
@@ -119,7 +121,7 @@ export class SimulatedNode {
 
   async start(): Promise<void> {
     if (this.#membership !== undefined) return
-    const { chance, network, scheme, bootstrap, quotas } = this.#deps
+    const { chance, network, scheme, bootstrap, quotas, readers } = this.#deps
     const gossip = network.open(this.peer)
     const local: LocalNode = {
       describe: () => this.#description,
@@ -147,7 +149,11 @@ export class SimulatedNode {
     this.#store.hasPower = true
     this.stoppedAtMs = undefined
     const addresses = bootstrap.filter((peer) => peer !== this.peer).map((peer) => `/memory/${peer}`)
-    this.#membership = new Membership(deps, { bootstrap: async () => addresses, ...(quotas && { quotas }) })
+    this.#membership = new Membership(deps, {
+      bootstrap: async () => addresses,
+      ...(quotas && { quotas }),
+      ...(readers && { readers }),
+    })
     await this.#membership.start({ signal: new AbortController().signal })
   }
 

@@ -22,24 +22,23 @@ export class Digest {
   readonly #buckets = new Uint32Array(BUCKETS * WORDS_PER_SUM)
   readonly #groups = new Uint32Array(GROUPS * WORDS_PER_SUM)
   readonly #root = new Uint32Array(WORDS_PER_SUM)
-  readonly #peers = new Map<number, Set<NodeId>>()
+  readonly #peers = new Map<number, readonly NodeId[]>()
 
   /** @param id lower-case hex */
   add(peer: NodeId, key: PublicKey, id: string): void {
     const bucket = bucketOf(key)
     this.#toggle(bucket, id)
-    const peers = this.#peers.get(bucket)
-    if (peers === undefined) this.#peers.set(bucket, new Set([peer]))
-    else peers.add(peer)
+    const peers = this.#peers.get(bucket) ?? []
+    if (!peers.includes(peer)) this.#peers.set(bucket, [...peers, peer])
   }
 
   /** Undoes an `add` with the same arguments. */
   remove(peer: NodeId, key: PublicKey, id: string): void {
     const bucket = bucketOf(key)
     this.#toggle(bucket, id)
-    const peers = this.#peers.get(bucket)
-    peers?.delete(peer)
-    if (peers?.size === 0) this.#peers.delete(bucket)
+    const others = (this.#peers.get(bucket) ?? []).filter((each) => each !== peer)
+    if (others.length === 0) this.#peers.delete(bucket)
+    else this.#peers.set(bucket, others)
   }
 
   root(): Uint8Array {

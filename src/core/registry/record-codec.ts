@@ -40,6 +40,8 @@ const MAX_ACCELERATORS = 16
 /** A record that was read and whose signature was not checked yet. */
 export interface UnverifiedRecord extends SignedRecord {
   readonly signed: SignedValue<'node-record'>
+  /** Tells this record with this signature from all others. */
+  readonly fingerprint: string
 }
 
 export type RecordNumbers = Pick<NodeRecord, 'network' | 'incarnation' | 'seq' | 'signedAt' | 'leaseMs'>
@@ -71,7 +73,9 @@ export function parseNodeRecord(
   if (payload.kind !== 'ok') return payload
   const record = parseRecord(payload.value, peerOf)
   if (record.kind !== 'ok') return record as ParseRefusal
-  return ok({ record: record.value, bytes: Uint8Array.from(bytes), id: hexOf(signedIdOf(scheme, signed)), signed })
+  const id = hexOf(signedIdOf(scheme, signed))
+  const fingerprint = id + signed.signatures.map(hexOf).join('')
+  return ok({ record: record.value, bytes: Uint8Array.from(bytes), id, signed, fingerprint })
 }
 
 /** Checks the signature; the result keeps nothing but what the registry holds. */

@@ -1,6 +1,5 @@
 /** The replicated table of nodes as one node sees it: what may come in, what replaces what, and when silence ends a lease. */
 
-import { hexOf } from '../identity/bytes.ts'
 import type { Ok } from '../identity/refusal.ts'
 import type { SignatureScheme } from '../identity/signed-value.ts'
 import type { MonotonicMs, NetworkId, NodeId, UnixMs } from '../ids.ts'
@@ -26,7 +25,16 @@ export interface RegistryDeps {
   /** Why the certificate, a revocation or the network's policy speaks against a record, for people; undefined where nothing does. */
   readonly objectionTo: (record: NodeRecord, now: UnixMs) => string | undefined
   readonly quotas?: QuotaLimits
+  readonly readers?: RegistryReaders
 }
+
+/** How bytes become values. Simulations of many nodes in one process read each message once for all of them. */
+export interface RegistryReaders {
+  readonly record: typeof parseNodeRecord
+  readonly beat: typeof parseLoadBeat
+}
+
+const READERS: RegistryReaders = { record: parseNodeRecord, beat: parseLoadBeat }
 
 const DUPLICATE: Outcome = { kind: 'duplicate' }
 
@@ -34,11 +42,13 @@ export class Registry {
   readonly table: RegistryTable
   readonly self: NodeId
   readonly #deps: RegistryDeps
+  readonly #read: RegistryReaders
   readonly #verified = new VerifiedSignatures(limit('verifiedItems'))
   #sweptAt: MonotonicMs | undefined
 
   constructor(deps: RegistryDeps) {
     this.#deps = deps
+    this.#read = deps.readers ?? READERS
     this.self = deps.self
     this.table = new RegistryTable(deps.quotas ?? defaultQuotas())
   }
@@ -58,7 +68,7 @@ export class Registry {
 
   receiveRecord(bytes: Uint8Array, arrival: Arrival): Outcome {
     const { scheme, self } = this.#deps
-    const parsed = parseNodeRecord(scheme, bytes, { peerOf: (key) => this.table.peerOf(key) })
+    const parsed = this.#read.record(scheme, bytes, { peerOf: (key) => this.table.peerOf(key) })
     if (parsed.kind !== 'ok') return refused(parsed)
     const { record } = parsed.value
     const refusal = this.#refusalByNetwork(record.network) ?? refusalByClock(record.signedAt, recordAgeMs(), arrival)
@@ -86,7 +96,7 @@ export class Registry {
   }
 
   receiveBeat(bytes: Uint8Array, arrival: Arrival): Outcome {
-    const parsed = parseLoadBeat(bytes)
+    const parsed = this.#read.beat(bytes)
     if (parsed.kind !== 'ok') return refused(parsed)
     const { beat } = parsed.value
     const peer = this.table.peerOf(beat.publicKey)
@@ -174,7 +184,7 @@ export class Registry {
       this.receiveProof(bytes, arrival)
       return
     }
-    const parsed = parseNodeRecord(this.#deps.scheme, bytes)
+    const parsed = this.#read.record(this.#deps.scheme, bytes)
     if (parsed.kind !== 'ok' || parsed.value.record.peer === this.#deps.self) return
     const { record } = parsed.value
     const signed = this.#refusalByNetwork(record.network) === undefined ? this.#verify(parsed.value) : undefined
@@ -252,11 +262,10 @@ export class Registry {
   }
 
   #verify(parsed: UnverifiedRecord): SignedRecord | undefined {
-    const key = parsed.id + parsed.signed.signatures.map(hexOf).join('')
-    const { record, bytes, id } = parsed
-    if (this.#verified.has(key)) return { record, bytes, id }
+    const { record, bytes, id, fingerprint } = parsed
+    if (this.#verified.has(fingerprint)) return { record, bytes, id }
     const signed = verifyRecord(this.#deps.scheme, parsed)
-    if (signed !== undefined) this.#verified.add(key)
+    if (signed !== undefined) this.#verified.add(fingerprint)
     return signed
   }
 
