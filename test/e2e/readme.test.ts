@@ -37,6 +37,14 @@ const EXPECTED: Readonly<Record<string, readonly RegExp[]>> = {
     /offers stand-in-model[\s\S]*✓ answer/,
     /^ *model +[\s\S]*stand-in-model/m,
   ],
+  'docs/guides/ocf.md': [
+    /^\{"status":"ok"\}$/,
+    /^HTTP\/1\.1 200 OK\r\n[\s\S]*x-computing-node: 12D3KooW[\s\S]*"13 \+ 18 = 31\."/,
+    /"\/12D3KooW\w+":\{[\s\S]*"identity_group":\["model=tinychat-1\.2m-q8_0"\]/,
+    /^\{"status":"ok"\}\{"object":"list"[\s\S]*"tinychat-1\.2m-q8_0"/,
+    /"id":"tinychat-1\.2m-q8_0"/,
+    /^ok$/,
+  ],
   'docs/guides/clients.md': [/export OPENAI_BASE_URL=\S+\/v1\n[\s\S]*export OPENAI_API_KEY=/, SECRET, /notebook/],
 }
 
@@ -114,6 +122,7 @@ describe('the snippets of the documentation', () => {
     snippet
       .replaceAll('http://127.0.0.1:8000', server.url)
       .replaceAll('https://example.com', server.url)
+      .replaceAll('"port": "8000"', `"port": "${server.port}"`)
       .replaceAll('https://api.example.com', guarded.url)
 
   async function startNode(): Promise<RunningCheckout> {
