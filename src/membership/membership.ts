@@ -115,7 +115,9 @@ export class Membership implements AsyncDisposable {
       gossip.subscribe(registryTopic(network), (message) => this.#intake.judge(message)),
       gossip.answer(SYNC_PROTOCOL, async (from, question) => this.#answers.answer(from, question)),
       gossip.onChange(({ peer, isConnected }) => {
-        if (isConnected) this.liveness.connected(peer)
+        if (!isConnected) return
+        this.liveness.connected(peer)
+        if (gossip.peers().length === 1) this.#publisher.connected()
       }),
     )
     this.#publisher.start()

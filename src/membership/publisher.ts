@@ -18,6 +18,8 @@ import { TokenBuckets } from './token-buckets.ts'
 
 /** Changes that come together become one record. */
 const GATHER_MS = 100
+/** After the first connection: by then its gossip has a way, which it did not have when the record was signed. */
+const ANNOUNCE_MS = 1_000
 
 export class Publisher {
   readonly #deps: MembershipDeps
@@ -38,6 +40,7 @@ export class Publisher {
   #beat: Timer | undefined
   #change: Timer | undefined
   #loadChange: Timer | undefined
+  #announce: Timer | undefined
   #unsubscribe: (() => void) | undefined
   #omittedModels = 0
 
@@ -61,6 +64,13 @@ export class Publisher {
     this.#publishRecord()
     this.#unsubscribe = this.#deps.local.onChange((what) => (what === 'load' ? this.#onLoad() : this.#onDescription()))
     this.#scheduleBeat()
+  }
+
+  /** This node was alone and is connected now: what it said meanwhile went nowhere. */
+  connected(): void {
+    this.#announce?.cancel()
+    if (this.#stopped.signal.aborted) return
+    this.#announce = this.#deps.clock.after(ANNOUNCE_MS, () => this.#publishBeat({ withRecord: true }))
   }
 
   /** An earlier run of this node published up to `position`. */
@@ -103,7 +113,7 @@ export class Publisher {
 
   stop(): void {
     this.#unsubscribe?.()
-    for (const timer of [this.#refresh, this.#beat, this.#change, this.#loadChange]) timer?.cancel()
+    for (const timer of [this.#refresh, this.#beat, this.#change, this.#loadChange, this.#announce]) timer?.cancel()
     this.#stopped.abort(new Error('membership has stopped'))
   }
 
@@ -148,7 +158,7 @@ export class Publisher {
     void this.#send({ records: [signed.bytes], beats: [], proofs: [] }, this.#stopped.signal)
   }
 
-  #publishBeat(): void {
+  #publishBeat({ withRecord = false } = {}): void {
     const { clock, key, local, network } = this.#deps
     this.#beats.take('', clock.monotonic())
     const own = this.#registry.table.get(this.#registry.self)
@@ -171,7 +181,8 @@ export class Publisher {
     this.#loadClasses = classesOf(described)
     this.#registry.putOwnBeat(beat, clock.monotonic())
     this.#scheduleBeat()
-    void this.#send({ records: [], beats: [beat.bytes], proofs: [] }, this.#stopped.signal)
+    const records = withRecord ? [own.signed.bytes] : []
+    void this.#send({ records, beats: [beat.bytes], proofs: [] }, this.#stopped.signal)
   }
 
   #scheduleBeat(): void {

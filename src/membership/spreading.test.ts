@@ -110,6 +110,15 @@ describe('a node that starts', () => {
     assert.equal(membership.registry.table.live, 8)
   })
 
+  it('is known to all two seconds after its first connection', async () => {
+    const { clock, network, nodes } = await joined(7)
+    const deps = { clock, network, chance: seededChance(10), scheme, bootstrap: [nth(DEVICES, 0).peer] }
+    const newcomer = new SimulatedNode(deps, nth(DEVICES, 7))
+    await newcomer.start()
+    await clock.advance(2 * SECOND)
+    for (const { membership } of nodes) assert.equal(membership.registry.table.get(newcomer.peer)?.status, 'live')
+  })
+
   it('goes on comparing with a random peer every few seconds', async () => {
     const { clock, network } = await joined(4)
     const before = network.counts.questions
