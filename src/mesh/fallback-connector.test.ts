@@ -18,7 +18,7 @@ function request(body?: MessageRequest['body']): MessageRequest {
 class Way implements Connector {
   readonly kind = 'mesh'
   asked = 0
-  failure: unknown
+  failure: HeddleError | undefined
   readsBody = false
 
   async send(_target: unknown, { body }: MessageRequest): Promise<MessageResponse> {

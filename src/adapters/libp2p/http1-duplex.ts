@@ -61,7 +61,7 @@ export class Http1Duplex extends Duplex {
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    this.#stream.close().then(() => done(), done)
+    void this.#close(done)
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
@@ -107,6 +107,15 @@ export class Http1Duplex extends Duplex {
     if (this.writable) this.end()
     if (this.writableFinished) this.destroy()
     else this.once('finish', () => this.destroy())
+  }
+
+  async #close(done: (error?: Error | null) => void): Promise<void> {
+    const failure = await this.#stream.close().catch((error: unknown) => error)
+    done(
+      failure === undefined || failure instanceof Error
+        ? failure
+        : new Error('the stream is closed', { cause: failure }),
+    )
   }
 
   #received(bytes: Uint8Array): void {
