@@ -11,9 +11,13 @@ interface Waiting {
   readonly signal: AbortSignal
 }
 
+export interface PeerExchangeOptions {
+  /** How long one question and its answer may take, on either side; `syncTimeoutMs` unless said otherwise. */
+  readonly timeoutMs?: number
+}
+
 const LENGTH_BYTES = 4
 const MAX_BYTES = limit('syncMessageBytes')
-const TIMEOUT_MS = limit('syncTimeoutMs')
 
 /**
  * Bytes on the stream, both ways: 4 bytes of length, most significant first, at most `syncMessageBytes`; then the message.
@@ -21,15 +25,17 @@ const TIMEOUT_MS = limit('syncTimeoutMs')
  */
 export class Libp2pPeerExchange implements PeerExchange {
   readonly #streams: Libp2pPeerStreams
+  readonly #timeoutMs: number
 
-  constructor({ streams }: { readonly streams: Libp2pPeerStreams }) {
+  constructor({ streams }: { readonly streams: Libp2pPeerStreams }, { timeoutMs }: PeerExchangeOptions = {}) {
     this.#streams = streams
+    this.#timeoutMs = timeoutMs ?? limit('syncTimeoutMs')
   }
 
   async ask(peer: NodeId, protocol: string, question: Uint8Array, { signal }: Waiting): Promise<Uint8Array> {
     signal.throwIfAborted()
     refuseLong('question', question)
-    const waiting = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)])
+    const waiting = AbortSignal.any([signal, AbortSignal.timeout(this.#timeoutMs)])
     try {
       const stream = await this.#streams.openConnected(peerIdOf(peer), protocol, { signal: waiting })
       return await exchange(stream, question, { signal: waiting })
@@ -40,7 +46,7 @@ export class Libp2pPeerExchange implements PeerExchange {
   }
 
   answer(protocol: string, answerer: Answerer): () => void {
-    return this.#streams.accept(protocol, (stream) => new Answering(stream, answerer))
+    return this.#streams.accept(protocol, (stream) => new Answering(stream, answerer, this.#timeoutMs))
   }
 }
 
@@ -72,11 +78,11 @@ class Answering implements ByteDuplexEvents {
   readonly #asker = new AbortController()
   readonly #timer: NodeJS.Timeout
 
-  constructor(stream: Duplex, answerer: Answerer) {
+  constructor(stream: Duplex, answerer: Answerer, timeoutMs: number) {
     this.#stream = stream
     this.#answerer = answerer
     this.#question = new IncomingMessage((question) => void this.#reply(question))
-    this.#timer = setTimeout(() => stream.abort(new HeddleError('timeout', 'the exchange took too long')), TIMEOUT_MS)
+    this.#timer = setTimeout(() => stream.abort(new HeddleError('timeout', 'the exchange took too long')), timeoutMs)
     this.#timer.unref()
     stream.start(this)
   }
