@@ -22,6 +22,8 @@ export interface CallOptions {
 export interface Cli {
   start(args: readonly string[], env?: NodeJS.ProcessEnv): ChildProcess
   call(args: readonly string[], options?: CallOptions): Promise<Called>
+  /** `heddle serve`, for as long as the caller wants it; `prefix` is a command that runs it elsewhere. */
+  serve(env?: NodeJS.ProcessEnv, prefix?: readonly string[]): ChildProcess
 }
 
 /** Calls with `home` as their home; nodes have a scripted model and a port that the system picks. */
@@ -34,7 +36,11 @@ export function cliIn(home: string): Cli {
   }
   const start = (args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess =>
     spawn(process.execPath, [MAIN, ...args], { env: { ...base, ...env }, cwd: tmpdir(), timeout: COMMAND_WITHIN_MS })
-  return { start, call: (args, { env, input } = {}) => finished(start(args, env), input) }
+  const serve = (env: NodeJS.ProcessEnv = {}, prefix: readonly string[] = []): ChildProcess => {
+    const [command = process.execPath, ...args] = [...prefix, process.execPath, MAIN, 'serve']
+    return spawn(command, args, { env: { ...base, ...env }, cwd: tmpdir() })
+  }
+  return { start, serve, call: (args, { env, input } = {}) => finished(start(args, env), input) }
 }
 
 /** What the process wrote until it ended. */

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Status } from '../../src/core/wire/admin.ts'
-import { type NodeProcess, startNodeProcess } from './node-process.ts'
+import { type NodeProcess, type Place, startNodeProcess } from './node-process.ts'
 import { waitUntil } from './wait-until.ts'
 
 export interface MeshNode extends AsyncDisposable {
@@ -28,10 +28,18 @@ export interface MeshNodeOptions {
   readonly runtimes?: string
   readonly bootstrap?: readonly string[]
   readonly env?: NodeJS.ProcessEnv
+  /** This machine, unless it is another. */
+  readonly place?: Place
 }
 
 /** Its runtime is one scripted model of its own name, unless `runtimes` says otherwise. Whoever called disposes it. */
-export async function startMeshNode({ name, runtimes, bootstrap = [], env }: MeshNodeOptions): Promise<MeshNode> {
+export async function startMeshNode({
+  name,
+  runtimes,
+  bootstrap = [],
+  env,
+  place,
+}: MeshNodeOptions): Promise<MeshNode> {
   const home = await mkdtemp(join(tmpdir(), `heddle-mesh-${name}-`))
   const base = {
     HEDDLE_NAME: name,
@@ -42,7 +50,7 @@ export async function startMeshNode({ name, runtimes, bootstrap = [], env }: Mes
     HEDDLE_RUNTIMES: runtimes ?? `script:${name}?tokens=8`,
     ...env,
   }
-  let running = await startNodeProcess(home, base)
+  let running = await startNodeProcess(home, base, place)
   const status = async (): Promise<Status> => {
     const response = await running.get('/api/v1/status', running.adminKey)
     assert.equal(response.status, 200)
@@ -68,7 +76,7 @@ export async function startMeshNode({ name, runtimes, bootstrap = [], env }: Mes
     },
     async restart(more) {
       await running[Symbol.asyncDispose]()
-      running = await startNodeProcess(home, { ...base, ...more })
+      running = await startNodeProcess(home, { ...base, ...more }, place)
     },
     async [Symbol.asyncDispose]() {
       await running[Symbol.asyncDispose]()

@@ -13,6 +13,8 @@ export interface NodeProcess extends AsyncDisposable {
   /** A key for inference and reading. */
   readonly key: string
   readonly adminKey: string
+  /** Calls the node, wherever it runs. */
+  readonly fetch: typeof fetch
   /** Everything printed so far, on both streams. */
   output(): string
   post(path: string, body: unknown, options?: PostOptions): Promise<Response>
@@ -23,9 +25,23 @@ export interface NodeProcess extends AsyncDisposable {
 
 const STARTS_WITHIN_MS = 30_000
 
+/** Where a node runs, and how it is called from here. */
+export interface Place {
+  /** The command that runs a program there, in front of the program. */
+  readonly prefix: readonly string[]
+  /** Made when the node's port is known. */
+  readonly door: (port: number) => Promise<typeof fetch>
+}
+
+const HERE: Place = { prefix: [], door: () => Promise.resolve(fetch) }
+
 /** Starts a node in `home` and waits until it has said that it serves; rejects with its output where it ends before. */
-export async function startNodeProcess(home: string, env: NodeJS.ProcessEnv = {}): Promise<NodeProcess> {
-  const child = cliIn(home).start(['serve'], { HEDDLE_NAME: 'test-node', ...env })
+export async function startNodeProcess(
+  home: string,
+  env: NodeJS.ProcessEnv = {},
+  { prefix, door }: Place = HERE,
+): Promise<NodeProcess> {
+  const child = cliIn(home).serve({ HEDDLE_NAME: 'test-node', ...env }, prefix)
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (output += chunk.toString()))
   const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null
@@ -39,6 +55,7 @@ export async function startNodeProcess(home: string, env: NodeJS.ProcessEnv = {}
     await waitUntil(() => output.includes('Ctrl+C stops it.') || hasEnded(), 'the node to start', STARTS_WITHIN_MS)
     if (hasEnded()) throw new Error(`the node ended with ${child.exitCode}: ${output}`)
     const { url } = JSON.parse(await readFile(join(home, 'state/node.json'), 'utf8')) as { readonly url: string }
+    const fetch = await door(Number(new URL(url).port))
     const key = (await readFile(join(home, 'data/keys/default.key'), 'utf8')).trim()
     const adminKey = (await readFile(join(home, 'state/admin.key'), 'utf8')).trim()
     return {
@@ -46,6 +63,7 @@ export async function startNodeProcess(home: string, env: NodeJS.ProcessEnv = {}
       url,
       key,
       adminKey,
+      fetch,
       output: () => output,
       post: (path, body, { signal, headers } = {}) =>
         fetch(url + path, {
