@@ -17,7 +17,7 @@ export function announceFilterOf(host: string | undefined): AddressFilter {
   }
 }
 
-function isLoopbackAddress(address: Multiaddr): boolean {
+export function isLoopbackAddress(address: Multiaddr): boolean {
   const [first] = address.getComponents()
   return (first?.name === 'ip4' || first?.name === 'ip6') && isLoopbackHost(first.value ?? '')
 }

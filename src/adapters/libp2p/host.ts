@@ -1,7 +1,6 @@
 /** The libp2p node: started from plain options, stopped by disposing it. */
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { Libp2p } from '@libp2p/interface'
-import { mdns } from '@libp2p/mdns'
 import { createLibp2p, type Libp2pOptions } from 'libp2p'
 import { HeddleError } from '../../core/errors.ts'
 import type { NodeId } from '../../core/ids.ts'
@@ -11,17 +10,15 @@ import type { Logger } from '../../ports/logger.ts'
 import { BoundedDatastore } from './bounded-datastore.ts'
 import { checkConnectionBudget } from './connection-budget.ts'
 import { ConnectionGate, nodeIdOf } from './connection-gate.ts'
-import { announceFilterOf } from './host-addresses.ts'
+import { announceFilterOf, isLoopbackAddress } from './host-addresses.ts'
 import { allowGossipTopic } from './host-gossip.ts'
 import { hostLog } from './host-log.ts'
 import type { HostDeps, HostOptions } from './host-options.ts'
 import { type HostServices, servicesOf } from './host-services.ts'
+import { LanDiscovery } from './lan-discovery.ts'
 import { countConnections, type NetFacts, reachabilityOf, relaysOf } from './net-facts.ts'
 import { openQuic, type QuicState } from './quic.ts'
 import { listenAddressesOf, transportsOf } from './transports.ts'
-
-/** The name under which nodes look for each other on a LAN; ours, so that other libp2p systems are left alone. */
-const LAN_SERVICE = '_heddle._udp.local'
 
 export class Libp2pHost implements AsyncDisposable {
   readonly node: Libp2p<HostServices>
@@ -39,9 +36,20 @@ export class Libp2pHost implements AsyncDisposable {
     this.#facts = facts
   }
 
-  /** Multiaddrs that others can be told, each with this node's id; over a relay too while it has a place there. */
+  /**
+   * Multiaddrs that others can be told, each with this node's id; over a relay too while it has a place there. Those of a public
+   * interface are among them before anybody confirmed them: a machine that has one is mostly reached there.
+   */
   addresses(): readonly string[] {
-    return this.node.getMultiaddrs().map(String)
+    const confirmed = this.node.getMultiaddrs().map(String)
+    const suffix = `/p2p/${this.id}`
+    const own = this.node.services.addressBook
+      .known()
+      .filter(({ type, multiaddr }) => type === 'transport' && !isLoopbackAddress(multiaddr))
+      .map(({ multiaddr }) => multiaddr.toString())
+      .filter((address) => !address.includes('/p2p-circuit'))
+      .map((address) => (address.endsWith(suffix) ? address : `${address}${suffix}`))
+    return [...new Set([...confirmed, ...own])]
   }
 
   /** Calls `listener` after the addresses changed. The result stops that. */
@@ -96,8 +104,10 @@ export async function startHost({ log }: HostDeps, options: HostOptions): Promis
   const quic = await openQuic(options)
   if (quic.kind === 'off' && options.quic) log.info({ why: quic.why }, 'no quic')
   const gate = new ConnectionGate(options.gate)
-  const node = await createLibp2p<HostServices>(await initOf({ log, gate, quic }, options))
+  const lan = new LanDiscovery({ log })
+  const node = await createLibp2p<HostServices>(await initOf({ log, gate, quic, lan }, options))
   gate.countIn(() => node.getConnections())
+  lan.connectFrom(node)
   try {
     await node.start()
   } catch (cause) {
@@ -114,9 +124,10 @@ interface InitParts {
   readonly log: Logger
   readonly gate: ConnectionGate
   readonly quic: QuicState
+  readonly lan: LanDiscovery
 }
 
-async function initOf({ log, gate, quic }: InitParts, options: HostOptions): Promise<Libp2pOptions<HostServices>> {
+async function initOf({ log, gate, quic, lan }: InitParts, options: HostOptions): Promise<Libp2pOptions<HostServices>> {
   const { mode, publicAddresses, maxConnections } = options
   const wantsRelay = mode === 'node' && publicAddresses.length === 0
   const relays = wantsRelay ? Array.from({ length: limit('relaysWanted') }, () => '/p2p-circuit') : []
@@ -141,7 +152,7 @@ async function initOf({ log, gate, quic }: InitParts, options: HostOptions): Pro
     // A busy event loop answers a ping late, which is no reason to drop a peer in the middle of an answer.
     connectionMonitor: { abortConnectionOnPingFailure: false },
     datastore: new BoundedDatastore({ maxItems: limit('libp2pItems') }),
-    peerDiscovery: findsLan(options) ? [mdns({ serviceTag: LAN_SERVICE })] : [],
+    peerDiscovery: findsLan(options) ? [lan.open] : [],
     services: servicesOf(options),
     logger: hostLog(log),
   }
