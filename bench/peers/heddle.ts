@@ -19,6 +19,8 @@ export interface HeddleNode {
   readonly process: RunningProcess
   readonly port: number
   readonly key: string
+  /** Its HEDDLE_HOME. */
+  readonly home: string
   /** Time from spawning the process to the first 200 of `/readyz`. */
   readonly readyMs: number
 }
@@ -31,6 +33,8 @@ export interface HeddleOptions {
   readonly models: readonly string[]
   /** What `/readyz` must answer: a node without runtimes is alive but not ready. */
   readonly readyPath?: '/readyz' | '/livez'
+  /** Further settings. */
+  readonly env?: Readonly<Record<string, string>>
   readonly signal: AbortSignal
 }
 
@@ -76,7 +80,7 @@ export async function offeredModels(
 
 /** Starts a node in an empty home. `HEDDLE_NODE_ARGS` adds arguments for Node, e.g. `--cpu-prof`, for profiling. */
 export async function startHeddle({ processes, root }: HeddleDeps, options: HeddleOptions): Promise<HeddleNode> {
-  const { name, runtimes, models, signal, readyPath = '/readyz' } = options
+  const { name, runtimes, models, signal, readyPath = '/readyz', env = {} } = options
   const [port = 0] = await freePorts(1)
   const home = join(processes.folder, `${name}-${port}`)
   mkdirSync(home, { recursive: true })
@@ -92,6 +96,7 @@ export async function startHeddle({ processes, root }: HeddleDeps, options: Hedd
         HEDDLE_HOME: home,
         HEDDLE_HTTP_LISTEN: `127.0.0.1:${port}`,
         ...(runtimes === undefined ? {} : { HEDDLE_RUNTIMES: runtimes }),
+        ...env,
       },
     },
   )
@@ -105,11 +110,37 @@ export async function startHeddle({ processes, root }: HeddleDeps, options: Hedd
   const keyFile = join(home, 'data', 'keys', 'default.key')
   await poll(running, 'default key', signal, async () => existsSync(keyFile))
   const key = readFileSync(keyFile, 'utf8').trim()
-  await poll(running, `models ${models.join(', ')}`, signal, async () => {
-    const offered = await offeredModels({ port, key }, signal)
+  const node = { process: running, port, key, home, readyMs }
+  await untilOffered(node, models, signal)
+  return node
+}
+
+export async function untilOffered(node: HeddleNode, models: readonly string[], signal: AbortSignal): Promise<void> {
+  await poll(node.process, `models ${models.join(', ')}`, signal, async () => {
+    const offered = await offeredModels(node, signal)
     return models.every((model) => offered.includes(model))
   })
-  return { process: running, port, key, readyMs }
+}
+
+/** Calls the admin API of a node. */
+export async function askAdmin(
+  { home, port }: HeddleNode,
+  method: 'GET' | 'POST',
+  path: string,
+  body: unknown,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const response = await fetch(`http://127.0.0.1:${port}/api/v1${path}`, {
+    method,
+    headers: {
+      authorization: `Bearer ${readFileSync(join(home, 'state', 'admin.key'), 'utf8').trim()}`,
+      'content-type': 'application/json',
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    signal,
+  })
+  if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${await response.text()}`)
+  return response.json()
 }
 
 /** Heddle as a proxy in front of upstreams that it registered itself as `openai` runtimes. */

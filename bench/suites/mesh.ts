@@ -14,6 +14,7 @@ import type { RunningProcess } from '../peers/processes.ts'
 import { ratioText, tableOf } from '../report/table.ts'
 import { type Verdict, verdictOf } from '../report/verdict.ts'
 import type { BenchContext, BenchOptions, Suite } from './context.ts'
+import { pairTable, pairVerdicts, runNodePair } from './node-pair.ts'
 
 const LOADS: readonly HopLoad[] = ['solo', 'many', 'stream', 'body']
 const MOST_BODY_SECONDS = 2
@@ -178,11 +179,14 @@ export const meshSuite: Suite = async (context, options: BenchOptions) => {
   const summary: Summary = new Map([...rows].map(([name, measured]) => [name, medianRow<keyof HopRow>(measured)]))
   context.print(exchangeTable(summary))
   context.print(`\n${bodyTable(summary)}`)
+  for (const end of [ends.client, ends.server]) await end.stop()
+  const pair = await runNodePair(context, options)
+  context.print(`\n${pairTable(pair)}`)
   return {
     name: 'mesh',
     options: { rounds, seconds },
-    summary: Object.fromEntries(summary),
-    rounds: Object.fromEntries(rows),
-    verdicts: verdictsOf(summary),
+    summary: { hop: Object.fromEntries(summary), pair: pair.summary },
+    rounds: { hop: Object.fromEntries(rows), pair: pair.rounds },
+    verdicts: [...verdictsOf(summary), ...pairVerdicts(pair)],
   }
 }
