@@ -1,4 +1,5 @@
 /** A libp2p host as a program of its own, told what to do line by line on standard input: for tests in network namespaces. */
+import { createHash } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import type { Stream } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
@@ -6,7 +7,6 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { startHost } from '../../src/adapters/libp2p/host.ts'
 import { type HostOptions, OPEN_GATE } from '../../src/adapters/libp2p/host-options.ts'
 import { RecordingLogger } from './recording-logger.ts'
-import { seededBytes } from './seeded-bytes.ts'
 import { waitUntil } from './wait-until.ts'
 
 /** What a line may ask for; the answer is one line of JSON. */
@@ -42,10 +42,7 @@ const [name = '', options = '{}'] = process.argv.slice(2)
 const host = await startHost(
   { log: new RecordingLogger() },
   {
-    seed: seededBytes(
-      [...name].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 7),
-      32,
-    ),
+    seed: createHash('sha256').update(name).digest(),
     mode: 'node',
     listen: { host: '0.0.0.0', port: 11_441 },
     publicAddresses: [],

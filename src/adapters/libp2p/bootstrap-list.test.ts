@@ -87,7 +87,7 @@ describe('bootstraps listed by an HTTP endpoint', () => {
   const ADDRESS = '/ip4/192.0.2.7/tcp/43905'
   for (const [what, body] of [
     ['a JSON array', JSON.stringify([ADDRESS])],
-    ['the shape of OCF', JSON.stringify({ bootstraps: [`${ADDRESS}`] })],
+    ['the shape of OCF', JSON.stringify({ bootstraps: [ADDRESS] })],
     [
       'a list with entries that nobody can read',
       JSON.stringify([7, null, 'nonsense', '/unknown-protocol/1', ADDRESS, ADDRESS]),

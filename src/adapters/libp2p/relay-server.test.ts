@@ -83,7 +83,7 @@ describe('a relay', () => {
     const stream = await connection.newStream(HOP)
     stream.send(Uint8Array.of(2, 0x08, 0)) // type RESERVE
     const answer = await firstOf(stream)
-    assert.deepEqual([...answer.slice(1)], [0x08, 2, 0x28, 0xca, 1]) // type STATUS, status PERMISSION_DENIED (202)
+    assert.deepEqual(Array.from(answer.subarray(1)), [0x08, 2, 0x28, 0xca, 1]) // type STATUS, status PERMISSION_DENIED (202)
     assert.equal(relay.netFacts().relayedNodes, 0)
     assert.equal(circuitOf(hidden), undefined)
   })

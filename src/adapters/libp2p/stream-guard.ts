@@ -1,7 +1,4 @@
-/**
- * Keeps what one connection can make us hold within bounds that libp2p does not have: a yamux frame may announce 4 GiB,
- * and each of its streams may bring 4 MiB that nobody has read.
- */
+/** Keeps what one connection can make us hold within bounds that libp2p does not have. */
 import type { MessageStream, Stream, StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
 import { limit } from '../../core/limits.ts'
 import { onEachStream } from './each-stream.ts'
@@ -33,6 +30,7 @@ export function guardedMuxer(inner: StreamMuxerFactory): StreamMuxerFactory {
   }
 }
 
+/** A yamux frame may announce 4 GiB, and each stream may bring 4 MiB that nobody has read: neither gets so far. */
 class StreamGuard {
   readonly #muxer: StreamMuxer
   readonly #connection: MessageStream
