@@ -18,8 +18,9 @@ export async function startHostOn(
   machine: Machine,
   options: Partial<HostOptions>,
 ): Promise<RemoteHost> {
-  const [command = '', ...args] = [...lab.on(machine), process.execPath, PROGRAM, machine.name, JSON.stringify(options)]
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+  const program = [process.execPath, PROGRAM, machine.name, JSON.stringify(options)]
+  const [command = '', ...args] = lab.on(machine)
+  const child = spawn(command, [...args, ...program], { stdio: ['pipe', 'pipe', 'inherit'] })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const ended = new Promise((resolve) => child.once('exit', resolve))
   const next = async (): Promise<HostAnswer> => {
