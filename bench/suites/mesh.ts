@@ -1,5 +1,6 @@
 /** `npm run bench -- mesh`: what a hop between two nodes costs, beside plain HTTP and beside a fresh stream for each request. */
 import { fileURLToPath } from 'node:url'
+import { NODE_ENVIRONMENT, NODE_FLAGS } from '../../scripts/setup.js'
 import { cpuMicros } from '../measure/proc.ts'
 import { interleave, medianRow } from '../measure/statistics.ts'
 import {
@@ -44,7 +45,8 @@ interface Ends {
 async function startEnds({ processes }: BenchContext, signal: AbortSignal): Promise<Ends> {
   const start = (name: string): RunningProcess => {
     const file = fileURLToPath(new URL(`../mesh/${name}.ts`, import.meta.url))
-    return processes.spawn(name, process.execPath, [file], { messages: true })
+    // As a node itself is started.
+    return processes.spawn(name, process.execPath, [...NODE_FLAGS, file], { messages: true, env: NODE_ENVIRONMENT })
   }
   const ends = { server: start('hop-server'), client: start('hop-client') }
   const addresses = await ends.server.ask<HopAddresses>('addresses', { signal })
