@@ -27,7 +27,8 @@ export interface MembershipDeps {
   readonly network: NetworkId
   readonly local: LocalNode
   readonly gossip: PubSub & PeerExchange & Connections
-  readonly store: SnapshotStore
+  /** Where what is known is kept for the next start; undefined keeps nothing. */
+  readonly store: SnapshotStore | undefined
   /** Why a node's certificate, a revocation or the network's policy speaks against it, for people. */
   readonly objectionTo: (record: NodeRecord, now: UnixMs) => string | undefined
   /** Whether nothing of the registry is told to peers that are not listed, as on a private network. */

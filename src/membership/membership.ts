@@ -210,7 +210,8 @@ export class Membership implements AsyncDisposable {
 
   async #saveNow(): Promise<void> {
     const { table } = this.registry
-    if (table.version === this.#savedVersion) return
+    const { store } = this.#deps
+    if (store === undefined || table.version === this.#savedVersion) return
     const version = table.version
     const records = table.all().map(({ signed }) => signed.bytes)
     const late = new AbortController()
@@ -219,7 +220,7 @@ export class Membership implements AsyncDisposable {
         late.abort(new HeddleError('timeout', 'the disk is slow')),
       )
       const bytes = encodeSnapshot({ records, gone: table.allGone(), goodPeers: this.#connecting.good.all() })
-      await this.#deps.store.save(bytes, late)
+      await store.save(bytes, late)
       this.#savedVersion = version
     } catch (error) {
       // The network knows it all; only the next start is slower.
@@ -232,7 +233,7 @@ export class Membership implements AsyncDisposable {
 
   async #restore({ signal }: { readonly signal: AbortSignal }): Promise<void> {
     const { clock, store, log } = this.#deps
-    const bytes = await store.load({ signal })
+    const bytes = await store?.load({ signal })
     const snapshot = bytes && parseSnapshot(bytes)
     if (snapshot === undefined) {
       if (bytes !== undefined) log.warn({}, 'what was saved of the network cannot be read; starting without it')

@@ -70,6 +70,8 @@ export interface SimulatedNodeDeps {
 export interface SimulatedNodeOptions {
   readonly skewMs?: number
   readonly details?: boolean
+  /** False: nothing is kept for the next start. */
+  readonly hasDisk?: boolean
   /** Everybody is admitted where this is left out. */
   readonly objectionTo?: MembershipDeps['objectionTo']
   /** How it asks another for a sign of life; by a question of a sync where this is left out. */
@@ -139,7 +141,7 @@ export class SimulatedNode {
       network: TEST_NETWORK,
       local,
       gossip,
-      store: this.#store,
+      store: (this.#options.hasDisk ?? true) ? this.#store : undefined,
       membersOnly: this.#options.membersOnly ?? false,
       objectionTo: this.#options.objectionTo ?? (() => undefined),
       trustOf: () => 'network',

@@ -44,8 +44,8 @@ export class MemoryGossipNetwork {
   readonly #nodes = new Map<NodeId, MemoryGossip>()
   #partOf: ((peer: NodeId) => number) | undefined
   faults: LinkFaults = { delayMs: [1, 20], loss: 0, duplication: 0 }
-  /** Bytes of gossip that crossed a link, and messages that a node got for the first time. */
-  readonly counts = { gossipBytes: 0, deliveries: 0, questions: 0, questionBytes: 0 }
+  /** Gossip that crossed a link in bytes and messages, and messages that a node got for the first time. */
+  readonly counts = { gossipBytes: 0, copies: 0, deliveries: 0, questions: 0, questionBytes: 0 }
   #messages = 0
 
   constructor(deps: MemoryGossipDeps) {
@@ -233,6 +233,7 @@ export class MemoryGossip implements PubSub, PeerExchange, Connections {
       const copies = chance() < loss ? 0 : chance() < duplication ? 2 : 1
       for (let copy = 0; copy < copies; copy += 1) {
         const other = this.#network.node(peer)
+        this.#network.counts.copies += 1
         this.#network.counts.gossipBytes += message.data.length
         // What the other side has seen already would be dropped on arrival; no event is spent on it.
         if (other === undefined || other.#seen.has(message.number)) continue

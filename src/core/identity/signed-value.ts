@@ -40,10 +40,15 @@ export interface SignatureScheme {
 
 /** What is signed: `"heddle/<kind>/v1"` in ASCII, a zero byte, the payload. */
 export function signedMessage(kind: SignedKind, payload: Uint8Array): Uint8Array {
-  const label = `heddle/${kind}/v1\0`
-  const prefix = Uint8Array.from(label, (character) => character.charCodeAt(0))
-  return concatBytes(prefix, payload)
+  return concatBytes(PREFIXES.get(kind) ?? prefixOf(kind), payload)
 }
+
+function prefixOf(kind: string): Uint8Array {
+  return Uint8Array.from(`heddle/${kind}/v1\0`, (character) => character.charCodeAt(0))
+}
+
+/** Made once: every check of a signature needs one. */
+const PREFIXES: ReadonlyMap<string, Uint8Array> = new Map(Object.keys(SIGNATURES).map((kind) => [kind, prefixOf(kind)]))
 
 /** @param keys one for each signature that the kind has, in its order */
 export function signValue<Kind extends SignedKind>(
