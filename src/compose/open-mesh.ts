@@ -13,6 +13,7 @@ import { FileSnapshotStore } from '../adapters/system/file-snapshot-store.ts'
 import { StatementFile } from '../adapters/system/statement-file.ts'
 import { statementsTopic } from '../core/identity/statement-messages.ts'
 import type { AccountId, NodeId, UnixMs } from '../core/ids.ts'
+import { limit } from '../core/limits.ts'
 import { MESH_PROTOCOL } from '../core/mesh/session-options.ts'
 import type { NetworkMembership } from '../core/network/network-membership.ts'
 import { registryTopic } from '../core/registry/gossip-batch.ts'
@@ -65,6 +66,7 @@ export async function openMesh(
   const objectionTo = (record: NodeRecord, now: UnixMs): string | undefined =>
     check.objectionTo(record, now) ?? network.objectionTo(record, now)
   const late: Late = { host: undefined, membership: undefined }
+  const gate = gateOf(late, network, (record) => check.trustOf(record, clock.now()) === 'self')
   const host = stack.use(
     await openHost(
       {
@@ -72,7 +74,7 @@ export async function openMesh(
         seed: identity.deviceSeed(),
         presharedKey: network.presharedKey,
         topics: [registryTopic(network.id), statementsTopic(network.id)],
-        gate: gateOf(late, (record) => check.trustOf(record, clock.now()) === 'self'),
+        gate,
       },
       config,
     ),
@@ -121,6 +123,7 @@ export async function openMesh(
       network: network.id,
       book: identity.deps.book,
       store: new StatementFile(config.paths.statementsFile),
+      mayHear: (peer) => gate.mayGossip(peer),
       neededAccounts: () => neededAccounts(membership, check, identity.account, clock.now()),
       onAdded: (added) => {
         recheck(membership, sessions)
@@ -174,12 +177,21 @@ interface Late {
   membership: Membership | undefined
 }
 
-function gateOf(late: Late, isOwn: (record: NodeRecord) => boolean): PeerGate {
+function gateOf(
+  late: Late,
+  { isPrivate }: Pick<NetworkMembership, 'isPrivate'>,
+  isOwn: (record: NodeRecord) => boolean,
+): PeerGate {
   const recordOf = (peer: NodeId): NodeRecord | undefined => late.membership?.registry.table.get(peer)?.record
   return {
     // Who belongs to the network is known only after talking to it; nothing is served before.
     mayConnect: () => true,
-    mayRelay: (peer) => recordOf(peer) !== undefined,
+    mayRelay: (peer) => {
+      if (recordOf(peer) !== undefined) return true
+      const signal = AbortSignal.timeout(limit('admissionWaitMs'))
+      return late.membership?.admit(peer, { signal }).catch(() => false) ?? false
+    },
+    mayGossip: (peer) => !isPrivate || recordOf(peer) !== undefined,
     isTrusted: (peer) => {
       const record = recordOf(peer)
       return record !== undefined && isOwn(record)

@@ -36,12 +36,13 @@ export class ConnectionGate implements ConnectionGater {
     return this.#isRefused(peer) || this.#isCrowded(peer, connection)
   }
 
-  denyInboundRelayReservation(peer: PeerId): boolean {
-    return !this.#gate.mayRelay(nodeIdOf(peer))
+  async denyInboundRelayReservation(peer: PeerId): Promise<boolean> {
+    return !(await this.#gate.mayRelay(nodeIdOf(peer)))
   }
 
-  denyOutboundRelayedConnection(from: PeerId, to: PeerId): boolean {
-    return !this.#gate.mayRelay(nodeIdOf(from)) || !this.#gate.mayRelay(nodeIdOf(to))
+  async denyOutboundRelayedConnection(from: PeerId, to: PeerId): Promise<boolean> {
+    const both = await Promise.all([this.#gate.mayRelay(nodeIdOf(from)), this.#gate.mayRelay(nodeIdOf(to))])
+    return both.includes(false)
   }
 
   denyInboundRelayedConnection(_relay: PeerId, peer: PeerId): boolean {

@@ -1,8 +1,10 @@
 /** Dials a peer at the addresses that are known of it, the likely ones first. */
+import { networkInterfaces } from 'node:os'
 import type { Libp2p, PeerId } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { HeddleError } from '../../core/errors.ts'
 import { limit } from '../../core/limits.ts'
+import { dialOrder } from './dial-order.ts'
 
 const DIAL_MS = limit('meshDialMs')
 
@@ -11,8 +13,9 @@ interface Waiting {
 }
 
 /**
- * Tries `addresses`, then those that libp2p remembers; where there are none at all, it asks connected nodes for some.
- * A machine that refuses TCP is not waited for on QUIC: there, a port that nobody holds looks like a packet that was lost.
+ * Tries `addresses` and those that libp2p remembers: first those that are likely to answer from here, then circuits, then private
+ * addresses of other networks. Where a circuit answers first, the direct ways are tried on behind it, and `onPath` tells of one
+ * that opens. Where there are no addresses at all, connected nodes are asked for some.
  */
 export async function dialPeer(
   { node }: { readonly node: Libp2p },
@@ -25,8 +28,44 @@ export async function dialPeer(
   const remembered = addressesOf(id, await rememberedOf(node, id)).filter(
     (address) => !known.some((each) => each.equals(address)),
   )
-  const first = known.filter((address) => !isQuic(address))
-  const rest = [...known.filter(isQuic), ...remembered]
+  const { near, circuits, far } = dialOrder(
+    [...known, ...remembered],
+    Object.values(networkInterfaces()).flat().filter(isGiven),
+  )
+  if (circuits.length === 0) return await dialDirect(node, id, [...near, ...far], waiting)
+  const patience = AbortSignal.any([waiting.signal, AbortSignal.timeout(limit('directDialMs'))])
+  try {
+    if (near.length > 0) return await dialDirect(node, id, near, { signal: patience })
+  } catch {
+    waiting.signal.throwIfAborted()
+  }
+  await dialAny(node, circuits, [...near, ...far], waiting)
+}
+
+/** Over a circuit; where that fails, directly after all. */
+async function dialAny(
+  node: Libp2p,
+  circuits: readonly Multiaddr[],
+  direct: readonly Multiaddr[],
+  waiting: Waiting,
+): Promise<void> {
+  try {
+    await node.dial([...circuits], waiting)
+  } catch (error) {
+    waiting.signal.throwIfAborted()
+    if (direct.length === 0) throw error
+    return void (await node.dial([...direct], waiting))
+  }
+  if (direct.length === 0) return
+  node.dial([...direct], { signal: AbortSignal.timeout(DIAL_MS), force: true }).catch(stayOnCircuit)
+}
+
+function stayOnCircuit(): void {}
+
+/** A machine that refuses TCP is not waited for on QUIC: there, a port that nobody holds looks like a packet that was lost. */
+async function dialDirect(node: Libp2p, id: PeerId, addresses: readonly Multiaddr[], waiting: Waiting): Promise<void> {
+  const first = addresses.filter((address) => !isQuic(address))
+  const rest = addresses.filter(isQuic)
   if (first.length === 0) return dialRest(node, id, rest, waiting)
   try {
     await node.dial(first, waiting)
@@ -89,4 +128,8 @@ function refusingHosts(error: unknown): ReadonlySet<string> {
     if (code === 'ECONNREFUSED' && typeof address === 'string') hosts.add(address)
   }
   return hosts
+}
+
+function isGiven<T>(value: T | undefined): value is T {
+  return value !== undefined
 }

@@ -2,16 +2,24 @@
 import { createHash } from 'node:crypto'
 import { type GossipSub, type GossipsubOpts, gossipsub, StrictNoSign } from '@libp2p/gossipsub'
 import { createTopicScoreParams } from '@libp2p/gossipsub/score'
+import { asNodeId } from '../../core/ids.ts'
 import { limit } from '../../core/limits.ts'
+import type { PeerGate } from './host-options.ts'
 
 type GossipFactory = ReturnType<typeof gossipsub>
 
+/**
+ * Below the −50 at which gossipsub stops publishing to a peer; above the −80 of its greylist, for it would miss the subscriptions of a
+ * peer that becomes a member later.
+ */
+const STRANGER_SCORE = -60
+
 /** @param topics the only topics whose messages and subscriptions are taken from peers */
-export function gossipOf(topics: readonly string[]): GossipFactory {
-  return gossipsub(gossipOptions(topics))
+export function gossipOf(topics: readonly string[], gate: Pick<PeerGate, 'mayGossip'>): GossipFactory {
+  return gossipsub(gossipOptions(topics, gate))
 }
 
-function gossipOptions(topics: readonly string[]): Partial<GossipsubOpts> {
+function gossipOptions(topics: readonly string[], gate: Pick<PeerGate, 'mayGossip'>): Partial<GossipsubOpts> {
   const ids = limit('gossipIds')
   return {
     globalSignaturePolicy: StrictNoSign,
@@ -37,6 +45,8 @@ function gossipOptions(topics: readonly string[]): Partial<GossipsubOpts> {
     scoreParams: {
       // Machines of one site share an address: counting that against them lost up to 17 % of deliveries among 100.
       IPColocationFactorWeight: 0,
+      appSpecificScore: (peer) => (gate.mayGossip(asNodeId(peer)) ? 0 : STRANGER_SCORE),
+      appSpecificWeight: 1,
       topics: Object.fromEntries(topics.map((topic) => [topic, topicScore()])),
     },
   }

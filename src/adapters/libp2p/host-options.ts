@@ -9,8 +9,10 @@ export type HostMode = 'standalone' | 'local' | 'node'
 export interface PeerGate {
   /** Whether there may be a connection to `peer` at all. */
   mayConnect(peer: NodeId): boolean
-  /** Whether `peer` may be reached through this node, or reach others through it. */
-  mayRelay(peer: NodeId): boolean
+  /** Whether `peer` may be reached through this node, or reach others through it; it asks for that before much is known of it. */
+  mayRelay(peer: NodeId): boolean | Promise<boolean>
+  /** Whether `peer` hears gossip from this node; what it says itself is judged like all else. */
+  mayGossip(peer: NodeId): boolean
   /** Whether `peer` is exempt from the bound on connections of one address block. */
   isTrusted(peer: NodeId): boolean
 }
@@ -46,4 +48,9 @@ export interface HostDeps {
 }
 
 /** Lets everybody in: for networks that are open to all, and for tests. */
-export const OPEN_GATE: PeerGate = { mayConnect: () => true, mayRelay: () => true, isTrusted: () => false }
+export const OPEN_GATE: PeerGate = {
+  mayConnect: () => true,
+  mayRelay: () => true,
+  mayGossip: () => true,
+  isTrusted: () => false,
+}

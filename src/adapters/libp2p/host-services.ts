@@ -1,5 +1,4 @@
 /** The protocols that every node speaks besides our own: who it is, who is near, how it is seen from outside, gossip, relaying. */
-import { autoNAT } from '@libp2p/autonat'
 import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
 import { dcutr } from '@libp2p/dcutr'
 import type { GossipSub } from '@libp2p/gossipsub'
@@ -11,6 +10,7 @@ import { uPnPNAT } from '@libp2p/upnp-nat'
 import type { ServiceFactoryMap } from 'libp2p'
 import { limit } from '../../core/limits.ts'
 import { dht } from './dht.ts'
+import { dialBack } from './dial-back.ts'
 import { isLoopbackHost } from './host-addresses.ts'
 import { gossipOf } from './host-gossip.ts'
 import type { HostOptions } from './host-options.ts'
@@ -39,13 +39,13 @@ export function servicesOf(options: HostOptions): ServiceFactoryMap<HostServices
   const meetsOthers = options.mode !== 'standalone' && options.listen !== undefined
   const behindRouter = meetsOthers && !isPublic && !isLoopbackHost(options.listen.host)
   return {
-    pubsub: gossipOf(options.topics),
+    pubsub: gossipOf(options.topics, options.gate),
     identify: identify({ runOnLimitedConnection: true }),
     identifyPush: identifyPush({ runOnLimitedConnection: true }),
     ping: ping({ maxInboundStreams: limit('pingStreams'), runOnLimitedConnection: true }),
     ...(options.mode === 'standalone' ? {} : dhts({ isPublic })),
     addressBook: addressBook(),
-    ...(meetsOthers ? { autoNat: autoNAT({ protocolPrefix: PROTOCOL_PREFIX }), dcutr: dcutr() } : {}),
+    ...(meetsOthers ? { autoNat: dialBack({ protocolPrefix: PROTOCOL_PREFIX }), dcutr: dcutr() } : {}),
     ...(behindRouter ? { upnp: uPnPNAT({ portMappingDescription: 'heddle' }) } : {}),
     ...(options.relayServer ? { relay: relayServer() } : {}),
   } as ServiceFactoryMap<HostServices>
