@@ -1,13 +1,15 @@
 /** The parts of the documentation that are made from the sources: limits, settings and error codes. */
 import { SETTING_KEYS, SETTINGS } from '../src/compose/settings.ts'
+import type { Limit } from '../src/core/bound.ts'
 import { ERROR_CODES } from '../src/core/errors.ts'
-import { LIMITS, type Limit } from '../src/core/limits.ts'
+import { LIMITS } from '../src/core/limits.ts'
 import {
   conversationBlocks,
   goAwayTable,
   headerNameTable,
   registryVectorBlocks,
   resetTable,
+  statementVectorBlocks,
   vectorBlocks,
 } from './protocol-parts.ts'
 
@@ -30,7 +32,7 @@ export function limitsPage(): string {
   })
   return `# Limits
 
-Every queue, body, header, retry, cache and wait has a bound. This page is made from \`src/core/limits.ts\` by \`npm run docs\`.
+Every queue, body, header, retry, cache and wait has a bound. This page is made from \`src/core/limits.ts\` and \`src/core/mesh-limits.ts\` by \`npm run docs\`.
 
 | name | bound | why |
 |---|---|---|
@@ -46,6 +48,7 @@ export function protocolPage(current: string): string {
     vectors: vectorBlocks(),
     conversations: conversationBlocks(),
     'registry vectors': registryVectorBlocks(),
+    'statement vectors': statementVectorBlocks(),
   }
   return Object.entries(parts).reduce((page, [name, part]) => withPart(page, name, part), current)
 }
