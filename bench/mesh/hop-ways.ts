@@ -6,6 +6,7 @@ import { Http1Pool } from '../../src/adapters/runtimes/http1/pool.ts'
 import { asNodeId, asRequestId } from '../../src/core/ids.ts'
 import { MESH_PROTOCOL } from '../../src/core/mesh/session-options.ts'
 import type { MessageBody, MessageRequest } from '../../src/core/message.ts'
+import type { PeerStream } from '../../src/ports/peer-streams.ts'
 import { sessionOn, startHopHost, startNoiseNode } from './hop-host.ts'
 import { EXCHANGE_BYTES, FRESH_PROTOCOL, type HopAddresses, type HopVariant } from './hop-job.ts'
 
@@ -16,6 +17,8 @@ export interface Way {
 
 const CONNECTIONS = 64
 const TIMEOUT_MS = 60_000
+/** Below the bound on streams of one connection. */
+const FRESH_AT_ONCE = 48
 const SIGNAL = new AbortController().signal
 
 export async function openWay(variant: HopVariant, addresses: HopAddresses): Promise<Way> {
@@ -84,28 +87,38 @@ async function mesh(node: Libp2p, address: string, addresses: HopAddresses): Pro
   return { send: async (path, body) => (await session.request(requestOf(path, body), { signal: SIGNAL })).body }
 }
 
-/** Only exchanges: what they cost is the opening of a stream. */
+/** Only exchanges: what they cost is the opening of a stream. One that is being closed still counts as open. */
 async function fresh(node: Libp2p, address: string, addresses: HopAddresses): Promise<Way> {
   await openStream(node, FRESH_PROTOCOL, address, addresses)
+  const waiting: (() => void)[] = []
+  let isOpen = 0
+  const exchange = (stream: PeerStream, body: Uint8Array): Promise<MessageBody> => {
+    const { promise, resolve, reject } = Promise.withResolvers<MessageBody>()
+    const chunks: Uint8Array[] = []
+    let bytes = 0
+    stream.start({
+      received: (chunk) => {
+        chunks.push(chunk)
+        bytes += chunk.length
+        if (bytes < EXCHANGE_BYTES) return
+        stream.close()
+        resolve(chunksOf(chunks))
+      },
+      drained: () => undefined,
+      closed: (error) => {
+        isOpen -= 1
+        waiting.shift()?.()
+        reject(error ?? new Error('the stream ended without an answer'))
+      },
+    })
+    stream.send([body])
+    return promise
+  }
   return {
     send: async (_path, body) => {
-      const stream = await openStream(node, FRESH_PROTOCOL, address, addresses)
-      const { promise, resolve, reject } = Promise.withResolvers<MessageBody>()
-      const chunks: Uint8Array[] = []
-      let bytes = 0
-      stream.start({
-        received: (chunk) => {
-          chunks.push(chunk)
-          bytes += chunk.length
-          if (bytes < EXCHANGE_BYTES) return
-          stream.close()
-          resolve(chunksOf(chunks))
-        },
-        drained: () => undefined,
-        closed: (error) => reject(error ?? new Error('the stream ended without an answer')),
-      })
-      stream.send([body as Uint8Array])
-      return promise
+      while (isOpen >= FRESH_AT_ONCE) await new Promise<void>((resume) => waiting.push(resume))
+      isOpen += 1
+      return exchange(await openStream(node, FRESH_PROTOCOL, address, addresses), body as Uint8Array)
     },
   }
 }
@@ -115,7 +128,7 @@ function openStream(
   protocol: string,
   address: string,
   { node: peer }: HopAddresses,
-): ReturnType<Libp2pPeerStreams['open']> {
+): Promise<PeerStream> {
   return new Libp2pPeerStreams({ node }).open(asNodeId(peer), protocol, { addresses: [address], signal: SIGNAL })
 }
 
