@@ -111,7 +111,7 @@ const info = {
     flag: '--mesh-listen',
     initial: '',
     description:
-      'address of the mesh: TCP, and UDP for QUIC; empty: 127.0.0.1:11441 in mode local, 0.0.0.0:11441 in mode node',
+      'address of the mesh: TCP, UDP for QUIC, and WebSocket on the next port; empty: 127.0.0.1:11441 in mode local, 0.0.0.0:11441 in mode node',
   },
   'mesh.public_addr': {
     kind: 'list',

@@ -8,16 +8,19 @@ export function isLoopbackHost(host: string): boolean {
   return host === '::1' || host.startsWith('127.')
 }
 
-/** A node that listens on every interface tells its loopback addresses only where it has no other: elsewhere they lead astray. */
+/** A node that listens on every interface tells such addresses only where it has no other: elsewhere they lead astray. */
 export function announceFilterOf(host: string | undefined): AddressFilter {
   if (host !== undefined && isLoopbackHost(host)) return (addresses) => addresses
   return (addresses) => {
-    const reachable = addresses.filter((address) => !isLoopbackAddress(address))
+    const reachable = addresses.filter((address) => !isOfOneLink(address))
     return reachable.length > 0 ? reachable : addresses
   }
 }
 
-export function isLoopbackAddress(address: Multiaddr): boolean {
+/** Whether an address means this machine (loopback), or another one on each cable (link-local, RFC 3927 and RFC 4291 §2.5.6). */
+export function isOfOneLink(address: Multiaddr): boolean {
   const [first] = address.getComponents()
-  return (first?.name === 'ip4' || first?.name === 'ip6') && isLoopbackHost(first.value ?? '')
+  const host = first?.value ?? ''
+  if (first?.name === 'ip4') return isLoopbackHost(host) || host.startsWith('169.254.')
+  return first?.name === 'ip6' && (isLoopbackHost(host) || /^fe[89ab]/i.test(host))
 }

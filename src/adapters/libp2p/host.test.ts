@@ -16,6 +16,7 @@ import { peerIdOf } from '../../core/identity/peer-id.ts'
 import { limit } from '../../core/limits.ts'
 import { ConnectionGate } from './connection-gate.ts'
 import type { Libp2pHost } from './host.ts'
+import { announceFilterOf } from './host-addresses.ts'
 import { OPEN_GATE } from './host-options.ts'
 
 const ECHO = '/test/echo/1'
@@ -105,6 +106,23 @@ describe('the libp2p node', () => {
   it('refuses a host name to listen on', async () => {
     const starting = startTestHost({ listen: { host: 'gw.example', port: 0 } })
     await assert.rejects(starting, { code: 'config_invalid', message: /mesh\.listen: gw\.example/ })
+  })
+
+  it('refuses a port that leaves none for WebSocket', async () => {
+    const starting = startTestHost({ listen: { host: '127.0.0.1', port: 65_535 } })
+    await assert.rejects(starting, { code: 'config_invalid', message: /mesh\.listen: after port 65535/ })
+  })
+
+  it('tells no address that means another machine elsewhere, where it has others', () => {
+    const filter = announceFilterOf('0.0.0.0')
+    const told = (...addresses: readonly string[]) => filter(addresses.map((address) => multiaddr(address))).map(String)
+    const good = ['/ip4/192.168.1.7/tcp/1', '/ip6/fd00::2/tcp/1', '/dns4/gw.example/tcp/1']
+    assert.deepEqual(
+      told('/ip4/127.0.0.1/tcp/1', '/ip6/::1/tcp/1', '/ip4/169.254.1.1/tcp/1', '/ip6/fe80::1/tcp/1', ...good),
+      good,
+    )
+    assert.deepEqual(told('/ip4/127.0.0.1/tcp/1'), ['/ip4/127.0.0.1/tcp/1'])
+    assert.equal(announceFilterOf('127.0.0.1')([multiaddr('/ip4/127.0.0.1/tcp/1')]).length, 1)
   })
 
   it('tells the addresses it was given, besides its own', async () => {

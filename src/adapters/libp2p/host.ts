@@ -10,7 +10,7 @@ import type { Logger } from '../../ports/logger.ts'
 import { BoundedDatastore } from './bounded-datastore.ts'
 import { checkConnectionBudget } from './connection-budget.ts'
 import { ConnectionGate, nodeIdOf } from './connection-gate.ts'
-import { announceFilterOf, isLoopbackAddress } from './host-addresses.ts'
+import { announceFilterOf, isOfOneLink } from './host-addresses.ts'
 import { allowGossipTopic } from './host-gossip.ts'
 import { hostLog } from './host-log.ts'
 import type { HostDeps, HostOptions } from './host-options.ts'
@@ -45,7 +45,7 @@ export class Libp2pHost implements AsyncDisposable {
     const suffix = `/p2p/${this.id}`
     const own = this.node.services.addressBook
       .known()
-      .filter(({ type, multiaddr }) => type === 'transport' && !isLoopbackAddress(multiaddr))
+      .filter(({ type, multiaddr }) => type === 'transport' && !isOfOneLink(multiaddr))
       .map(({ multiaddr }) => multiaddr.toString())
       .filter((address) => !address.includes('/p2p-circuit'))
       .map((address) => (address.endsWith(suffix) ? address : `${address}${suffix}`))

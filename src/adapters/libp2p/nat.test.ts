@@ -43,13 +43,15 @@ function startRelay({ lab, relay }: World): Promise<RemoteHost> {
 
 /** A node that dialled the relay by `by` and has a place there. */
 async function startHidden(
+  t: TestContext,
   world: World,
   machine: Machine,
   by = tcp,
 ): Promise<{ readonly host: RemoteHost; readonly circuit: string }> {
   const host = await startHostOn(world.lab, machine, {})
   await host.ask({ do: 'dial', address: by(world.relay) })
-  const { addresses } = await host.ask({ do: 'await-circuit', withinMs: 10_000 })
+  const { addresses, tookMs } = await host.ask({ do: 'await-circuit', withinMs: 10_000 })
+  told(t, 'a place at the relay after', tookMs)
   const circuit = addresses.find(
     (address) => address.includes(`${world.relay.address}/tcp/${PORT}/`) && address.includes('/p2p-circuit'),
   )
@@ -73,7 +75,7 @@ describe('a node behind NAT', () => {
     const world = openWorld()
     using _lab = world.lab
     await using relay = await startRelay(world)
-    const { host: hidden, circuit } = await startHidden(world, world.left)
+    const { host: hidden, circuit } = await startHidden(t, world, world.left)
     await using _hidden = hidden
     await using open = await startHostOn(world.lab, world.open, { publicAddresses: [tcp(world.open)] })
     await open.ask({ do: 'dial', address: tcp(world.relay) })
@@ -97,7 +99,7 @@ describe('a node behind NAT', () => {
     const world = openWorld()
     using _lab = world.lab
     await using _relay = await startRelay(world)
-    const { host: hidden, circuit } = await startHidden(world, world.left, quic)
+    const { host: hidden, circuit } = await startHidden(t, world, world.left, quic)
     await using _hidden = hidden
     await using open = await startHostOn(world.lab, world.open, {})
     told(t, 'over the relay', (await open.ask({ do: 'dial', address: circuit })).tookMs)
@@ -107,9 +109,9 @@ describe('a node behind NAT', () => {
     const world = openWorld()
     using _lab = world.lab
     await using _relay = await startRelay(world)
-    const { host: hidden, circuit } = await startHidden(world, world.left)
+    const { host: hidden, circuit } = await startHidden(t, world, world.left)
     await using _hidden = hidden
-    const { host: caller } = await startHidden(world, world.right)
+    const { host: caller } = await startHidden(t, world, world.right)
     await using _caller = caller
     told(t, 'over the relay', (await caller.ask({ do: 'dial', address: circuit })).tookMs)
     const upload = { do: 'upload', peer: hidden.id, sizeBytes: 10 * MEBIBYTE, chunks: 160, pauseMs: 20 } as const

@@ -18,6 +18,8 @@ import { guardedMuxer } from './stream-guard.ts'
 type TransportInit = Pick<Libp2pInit, 'transports' | 'connectionEncrypters' | 'streamMuxers' | 'connectionProtector'>
 
 const PRESHARED_KEY_BYTES = 32
+/** The last one that has another after it. */
+const LAST_PORT = 65_534
 
 /** Everything below the services of a node. */
 export function transportsOf({ maxConnections, presharedKey }: HostOptions, quic: QuicState): TransportInit {
@@ -57,6 +59,12 @@ export function listenAddressesOf({ listen }: HostOptions, quic: QuicState): rea
     throw new HeddleError('config_invalid', `mesh.listen: ${host} is not an IP address`, {
       param: 'mesh.listen',
       fix: 'use an address of this machine such as 0.0.0.0, 127.0.0.1 or ::',
+    })
+  }
+  if (port > LAST_PORT) {
+    throw new HeddleError('config_invalid', `mesh.listen: after port ${port} there is none for WebSocket`, {
+      param: 'mesh.listen',
+      fix: `use a port up to ${LAST_PORT}`,
     })
   }
   const base = `/ip${family}/${host}`
