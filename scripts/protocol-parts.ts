@@ -46,6 +46,7 @@ interface Vector {
 
 export const vectorBlocks = (): string => blocksOf('frames')
 export const registryVectorBlocks = (): string => blocksOf('registry')
+export const statementVectorBlocks = (): string => blocksOf('statements')
 
 function blocksOf(kind: string): string {
   const parts = filesOf(kind)

@@ -30,6 +30,8 @@ export interface StatementsDeps {
   readonly network: NetworkId
   readonly book: AccountBook
   readonly store: StatementStore
+  /** Whether a peer is told anything: on a private network the members. */
+  readonly mayHear: (peer: NodeId) => boolean
   /** Accounts with listed devices, and our own: for them there is always room. */
   readonly neededAccounts: () => ReadonlySet<AccountId>
   /** Something new is in the book: heard of, and on its way to the disk, or said here. */
@@ -47,6 +49,9 @@ type Taken = 'added' | 'known' | IdentityRefusal
 const NEWS = 16
 /** A peer that is compared with at connect is asked this much later at most, so that not all ask at once. */
 const AFTER_CONNECT_MS = 300
+/** A peer that is a stranger still, or does not answer, is asked again this soon and this often. */
+const RETRY_MS = 3_000
+const RETRIES = 3
 const OTHER_BYTES = 256
 
 export class Statements implements AsyncDisposable {
@@ -141,8 +146,9 @@ export class Statements implements AsyncDisposable {
   }
 
   async #answer(from: NodeId, bytes: Uint8Array): Promise<Uint8Array> {
-    const { book, chance, clock } = this.#deps
+    const { book, chance, clock, mayHear } = this.#deps
     if (!this.#questions.take(from, clock.monotonic())) return encodeStatementsAnswer({ kind: 'busy' })
+    if (!mayHear(from)) throw new HeddleError('conflict', `${from} has shown no record that counts in this network`)
     const question = parseStatementsQuestion(bytes)
     if (question.kind !== 'ok') {
       throw new HeddleError('invalid_request', `not a question about statements: ${refusalText(question)}`)
@@ -238,19 +244,24 @@ export class Statements implements AsyncDisposable {
 
   #soon(peer: NodeId): void {
     const { clock, chance } = this.#deps
-    clock.after(Math.round(AFTER_CONNECT_MS * chance.fraction()), () => void this.#compare(peer))
+    clock.after(Math.round(AFTER_CONNECT_MS * chance.fraction()), () => void this.#compare(peer, { retries: RETRIES }))
   }
 
-  async #compare(peer: NodeId): Promise<void> {
-    const { gossip, log } = this.#deps
+  async #compare(peer: NodeId, { retries }: { readonly retries: number }): Promise<void> {
+    const { clock, gossip, log, mayHear } = this.#deps
     const { signal } = this.#stopped
     if (signal.aborted || !gossip.peers().includes(peer)) return
+    const again = (): void => {
+      if (retries > 0) clock.after(RETRY_MS, () => void this.#compare(peer, { retries: retries - 1 }))
+    }
+    if (!mayHear(peer)) return again()
     try {
       await this.compareWith(peer, { signal })
     } catch (error) {
       // The next peer, or this one later, makes up for it.
       const code = error instanceof HeddleError ? error.code : 'internal'
       if (!signal.aborted) log.debug({ peer, code }, 'cannot exchange statements')
+      again()
     }
   }
 
@@ -259,7 +270,7 @@ export class Statements implements AsyncDisposable {
     this.#next = clock.after(jittered(chance, limit('statementsCompareMs')), () => {
       const peers = gossip.peers()
       const peer = peers[Math.floor(chance.fraction() * peers.length)]
-      if (peer !== undefined) void this.#compare(peer)
+      if (peer !== undefined) void this.#compare(peer, { retries: 0 })
       this.#scheduleNext()
     })
   }

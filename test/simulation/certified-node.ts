@@ -94,6 +94,7 @@ export class CertifiedNode {
       network: TEST_NETWORK,
       book: this.#book,
       store: this.store,
+      mayHear: () => true,
       neededAccounts: () =>
         this.#check.accountsOf(
           this.node.membership.registry.table.all().map(({ record }) => record),
