@@ -205,32 +205,33 @@ describe('a node whose peers send garbage', () => {
     await assertServes(host)
   })
 
-  it('resets a stream rather than hold what nobody reads', async () => {
-    await using host = await startTestHost()
-    const held: Stream[] = []
-    await host.node.handle(
-      '/test/never-reads',
-      (stream) => {
-        stream.pause()
-        held.push(stream)
-      },
-      { maxInboundStreams: 100 },
-    )
-    const { node } = await startAttacker('tls')
-    const connection = await node.dial(multiaddr(addressOf(host)))
-    for (let count = 0; count < 48; count += 1) {
-      const stream = await connection.newStream('/test/never-reads', { maxOutboundStreams: 100 })
-      stream.addEventListener('close', () => undefined)
-      stream.send(new Uint8Array(256 * 1024))
-      await turn()
-    }
-    await waitUntil(() => held.length === 48, 'all streams to be open')
-    await waitUntil(() => held.some(({ status }) => status !== 'open'), 'one to be reset')
-    const unread = held.reduce((sum, { readBufferLength }) => sum + readBufferLength, 0)
-    assert.ok(unread <= limit('connectionUnreadBytes'), `${unread} bytes unread`)
-    await node.stop()
-    await assertServes(host)
-  })
+  for (const transport of ['tcp', 'quic'] as const) {
+    it(`resets a stream rather than hold what nobody reads, over ${transport}`, async () => {
+      await using host = await startTestHost()
+      const held: Stream[] = []
+      await host.node.handle(
+        '/test/never-reads',
+        (stream) => {
+          stream.pause()
+          held.push(stream)
+        },
+        { maxInboundStreams: 100 },
+      )
+      await using peer = await startTestHost({ listen: undefined })
+      const connection = await peer.node.dial(multiaddr(addressOf(host, transport)))
+      for (let count = 0; count < 48; count += 1) {
+        const stream = await connection.newStream('/test/never-reads', { maxOutboundStreams: 100 })
+        stream.addEventListener('close', () => undefined)
+        stream.send(new Uint8Array(256 * 1024))
+        await turn()
+      }
+      await waitUntil(() => held.length === 48, 'all streams to be open')
+      await waitUntil(() => held.some(({ status }) => status !== 'open'), 'one to be reset')
+      const unread = held.reduce((sum, { readBufferLength }) => sum + readBufferLength, 0)
+      assert.ok(unread <= limit('connectionUnreadBytes'), `${unread} bytes unread`)
+      await assertServes(host)
+    })
+  }
 
   for (const encrypt of ['tls', 'noise'] as const) {
     it(`outlives peers that leave while much waits to be sent to them, over ${encrypt}`, async () => {
