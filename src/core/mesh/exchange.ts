@@ -129,9 +129,12 @@ export abstract class Exchange implements IncomingBodyOwner, OutgoingBodyOwner, 
   }
 
   /** How long the peer has given no credit although bytes wait. */
-  stalledMs(now: number): number {
+  protected stalledMs(now: number): number {
     return this.#isStalled ? now - this.#stalledSince : 0
   }
+
+  /** Called every `meshTickMs`. */
+  tick(_now: number): void {}
 
   /** False where the peer gave more credit than there can be. */
   gotWindow(credit: number): boolean {

@@ -72,8 +72,13 @@ export class Heartbeat {
     if (this.#missed >= limit('meshMissedPings')) return 'dead'
     this.#isHeard = false
     this.#lastSentAt = now
-    this.#send({ token: this.#token + 1, sentAt: now, resolve: nothing, reject: nothing })
+    this.ping(now)
     return 'pinged'
+  }
+
+  /** Pings now; nobody waits for the answer. */
+  ping(now: number): void {
+    this.#send({ token: this.#token + 1, sentAt: now, resolve: nothing, reject: nothing })
   }
 
   #send(ping: Ping): void {

@@ -27,6 +27,7 @@ export class Outbox implements ExchangeOutbox {
   #isClosed = false
   /** The newest ping that is not answered because the transport takes nothing. */
   #pongToken: number | undefined
+  #sentBytes = 0
 
   constructor(deps: OutboxDeps) {
     this.#deps = deps
@@ -35,6 +36,11 @@ export class Outbox implements ExchangeOutbox {
   /** The transport holds as much as it takes. */
   get isBlocked(): boolean {
     return this.#isBlocked
+  }
+
+  /** All that the transport was given. */
+  get sentBytes(): number {
+    return this.#sentBytes
   }
 
   flushSoon(): void {
@@ -93,6 +99,7 @@ export class Outbox implements ExchangeOutbox {
         if (exchange.writePiece()) this.#push(exchange)
       }
       if (writer.pendingBytes === 0) break
+      this.#sentBytes += writer.pendingBytes
       this.#isBlocked = !this.#deps.duplex.send(writer.take())
     } while (!this.#isBlocked && this.#first !== undefined)
     this.#isFlushing = false

@@ -1,6 +1,7 @@
 /** A request that the peer sent: handed to whoever serves it, and its answer sent back. */
 import { HeddleError } from '../errors.ts'
 import { asRequestId } from '../ids.ts'
+import { limit } from '../limits.ts'
 import type { MessageRequest, MessageResponse } from '../message.ts'
 import type { OpenFrame, ResetName } from '../wire/frames/frame.ts'
 import type { CancelHandle, CancelSignal } from './cancel-signal.ts'
@@ -52,8 +53,8 @@ export class ServedRequest<Signal extends CancelSignal> extends Exchange {
     this.#leave(new HeddleError('client_closed', sessionEndText(end)), undefined)
   }
 
-  /** The peer takes nothing of the answer. */
-  stalled(): void {
+  override tick(now: number): void {
+    if (this.stalledMs(now) < limit('drainTimeoutMs')) return
     this.#leave(new HeddleError('client_closed', 'the peer does not read the answer'), 'stalled')
   }
 

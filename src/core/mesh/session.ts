@@ -13,7 +13,6 @@ import { Intake } from './intake.ts'
 import { Outbox } from './outbox.ts'
 import { type RequestOptions, SentRequest } from './sent-request.ts'
 import { SentRequests } from './sent-requests.ts'
-import { ServedRequest } from './served-request.ts'
 import {
   goAwayNameOf,
   goAwayNameOfCode,
@@ -41,7 +40,8 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
   readonly #exchanges = new StreamTable<Exchange>()
   /** Those who wait for the end of draining. */
   readonly #onEnded: (() => void)[] = []
-  #timer: { cancel(): void }
+  /** Until the transport has closed. */
+  #closing: { cancel(): void } | undefined
   #hello: HelloFrame | undefined
   #isLeaving = false
   #isPeerLeaving = false
@@ -50,16 +50,22 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
   constructor(deps: MeshSessionDeps<Signal>, options: MeshSessionOptions) {
     const isDialler = options.side === 'dialler'
     const openRequests = options.openRequests ?? limit('meshOpenRequests')
-    const now = deps.clock.monotonic()
     this.#deps = deps
     this.#versions = options.versions ?? MESH_VERSIONS
     this.windowBytes = options.windowBytes ?? limit('meshWindowBytes')
     this.outbox = new Outbox(deps)
     this.#decoder = new FrameDecoder((frame) => this.#onFrame(frame))
-    this.#watch = new SessionWatch((token) => this.outbox.ping(token), now)
+    this.#watch = new SessionWatch({
+      clock: deps.clock,
+      outbox: this.outbox,
+      isAwaiting: () => this.#requests.open > 0,
+      onTick: (now) => {
+        for (const exchange of this.#exchanges.values()) exchange.tick(now)
+      },
+      onEnd: (end) => this.#finish(end),
+    })
     this.#intake = new Intake(deps, this, { most: openRequests, parity: isDialler ? 0 : 1 })
     this.#requests = new SentRequests(this, this.#exchanges, isDialler ? 1 : 2)
-    this.#timer = deps.clock.after(limit('meshTickMs'), this.#onTick)
     this.outbox.writer.hello({ ...this.#versions, features: 0, windowBytes: this.windowBytes, openRequests })
     deps.duplex.start(this)
     this.outbox.flushSoon()
@@ -96,7 +102,9 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
   request(request: MessageRequest, options: RequestOptions): Promise<MessageResponse> {
     if (options.signal.aborted) return Promise.reject(options.signal.reason)
     if (!this.takesRequests || this.#requests.isFull) return Promise.reject(notTakenError(this.#end))
-    return this.#requests.send(request, options)
+    const answer = this.#requests.send(request, options)
+    this.#watch.asked()
+    return answer
   }
 
   /** The time in milliseconds that a ping takes to the peer and back. */
@@ -129,6 +137,7 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
 
   received(bytes: Uint8Array): void {
     if (this.#end !== undefined) return
+    this.#watch.received()
     const refusal = this.#decoder.push(bytes)
     if (refusal !== undefined) this.#protocolFault(refusal.kind)
     this.#intake.serveArrived()
@@ -141,7 +150,7 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
   }
 
   closed(error: unknown): void {
-    this.#timer.cancel()
+    this.#closing?.cancel()
     if (this.#end !== undefined) return
     this.#finish(error === undefined && this.#isIdle ? { kind: 'closed' } : { kind: 'lost', cause: error })
   }
@@ -258,15 +267,6 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
     if (this.#watch.idleFrame()) this.#finish({ kind: 'flood' })
   }
 
-  readonly #onTick = (): void => {
-    const now = this.now()
-    const end = this.#watch.tick(now, this.outbox.isBlocked)
-    if (end !== undefined) return this.#finish(end)
-    for (const exchange of this.#exchanges.values())
-      if (exchange instanceof ServedRequest && exchange.stalledMs(now) >= limit('drainTimeoutMs')) exchange.stalled()
-    if (this.#end === undefined) this.#timer = this.#deps.clock.after(limit('meshTickMs'), this.#onTick)
-  }
-
   #closeWhenDone(): void {
     if (this.#isIdle && (this.#isLeaving || this.#isPeerLeaving)) this.#finish({ kind: 'closed' })
   }
@@ -279,7 +279,7 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
     if (this.#end !== undefined) return
     this.#end = end
     this.#decoder.stop()
-    this.#timer.cancel()
+    this.#watch.stop()
     for (const exchange of [...this.#exchanges.values(), ...this.#requests.waiting]) exchange.sessionEnded(end)
     if (end.kind !== 'lost') this.#leave(end)
     this.#watch.heartbeat.fail(sessionError('upstream_failed', end, { mayHaveBegun: false }))
@@ -293,7 +293,7 @@ export class MeshSession<Signal extends CancelSignal> implements ByteDuplexEvent
     this.outbox.writer.goAway({ code: GO_AWAY_CODES[goAwayNameOf(end)], lastStream: this.#intake.lastStream })
     this.outbox.close()
     duplex.close()
-    this.#timer = clock.after(limit('meshCloseMs'), () =>
+    this.#closing = clock.after(limit('meshCloseMs'), () =>
       duplex.abort(new HeddleError('timeout', 'the peer reads nothing')),
     )
   }
