@@ -160,6 +160,8 @@ export class NetworkLab implements Disposable {
     const address = `${prefix}.${number}`
     ip('-n', namespace, 'addr', 'add', `${address}/24`, 'dev', device)
     ip('-n', namespace, 'link', 'set', device, 'up')
+    // On a real machine multicast follows the default route; here there may be none.
+    if (device === 'eth0') ip('-n', namespace, 'route', 'add', '224.0.0.0/4', 'dev', device)
     return address
   }
 
