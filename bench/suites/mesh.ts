@@ -19,6 +19,8 @@ import { pairTable, pairVerdicts, runNodePair } from './node-pair.ts'
 
 const LOADS: readonly HopLoad[] = ['solo', 'many', 'stream', 'body']
 const MOST_BODY_SECONDS = 2
+/** V8 compiles what is hot for about this long. */
+const WARM_UP_MS = 2_000
 
 type HopRow = HopResult & {
   readonly perSecond: number
@@ -42,11 +44,15 @@ interface Ends {
   readonly client: RunningProcess
 }
 
-async function startEnds({ processes }: BenchContext, signal: AbortSignal): Promise<Ends> {
+/** Each way has two processes of its own: what V8 learns of one would slow the others down. */
+async function startEnds({ processes }: BenchContext, variant: HopVariant, signal: AbortSignal): Promise<Ends> {
   const start = (name: string): RunningProcess => {
     const file = fileURLToPath(new URL(`../mesh/${name}.ts`, import.meta.url))
     // As a node itself is started.
-    return processes.spawn(name, process.execPath, [...NODE_FLAGS, file], { messages: true, env: NODE_ENVIRONMENT })
+    return processes.spawn(`${name} ${variant}`, process.execPath, [...NODE_FLAGS, file], {
+      messages: true,
+      env: NODE_ENVIRONMENT,
+    })
   }
   const ends = { server: start('hop-server'), client: start('hop-client') }
   const addresses = await ends.server.ask<HopAddresses>('addresses', { signal })
@@ -161,7 +167,8 @@ function verdictsOf(summary: Summary): Verdict[] {
 
 export const meshSuite: Suite = async (context, options: BenchOptions) => {
   const { rounds, seconds, signal } = options
-  const ends = await startEnds(context, signal)
+  const ends = new Map<HopVariant, Ends>()
+  for (const variant of HOP_VARIANTS) ends.set(variant, await startEnds(context, variant, signal))
   const jobs = new Map(
     LOADS.flatMap((load) =>
       HOP_VARIANTS.filter((variant) => isMeasured(variant, load)).map((variant) => {
@@ -174,14 +181,16 @@ export const meshSuite: Suite = async (context, options: BenchOptions) => {
     [...jobs.keys()],
     (name, round) => {
       context.say(`round ${round} of ${rounds}: ${name}`)
-      return measure(context, ends, jobs.get(name) as HopJob, signal)
+      const job = jobs.get(name) as HopJob
+      const durationMs = round === 0 ? Math.max(WARM_UP_MS, job.durationMs) : job.durationMs
+      return measure(context, ends.get(job.variant) as Ends, { ...job, durationMs }, signal)
     },
     { rounds, signal },
   )
   const summary: Summary = new Map([...rows].map(([name, measured]) => [name, medianRow<keyof HopRow>(measured)]))
   context.print(exchangeTable(summary))
   context.print(`\n${bodyTable(summary)}`)
-  for (const end of [ends.client, ends.server]) await end.stop()
+  for (const { client, server } of ends.values()) await Promise.all([client.stop(), server.stop()])
   const pair = await runNodePair(context, options)
   context.print(`\n${pairTable(pair)}`)
   return {

@@ -15,6 +15,8 @@ import { startStreamClient } from './stream-load.ts'
 
 const MANY = 50
 const RAMP_MS = 100
+/** V8 compiles what is hot for about this long. */
+const WARM_UP_SECONDS = 6
 const STREAM_MODEL: StreamModel = 'bench-paced'
 const MODELS = [JSON_MODEL, STREAM_MODEL]
 const MESH_ENV = { HEDDLE_MODE: 'node', HEDDLE_MESH_LISTEN: '127.0.0.1:0', HEDDLE_MESH_LAN: 'false' }
@@ -75,20 +77,20 @@ export async function runNodePair(
   const bodyFile = join(context.processes.folder, 'pair-chat.json')
   writeFileSync(bodyFile, chatRequest(JSON_MODEL, false))
   const loads = {
-    json: async (gateway: HeddleNode) => {
+    json: async (gateway: HeddleNode, forSeconds: number) => {
       const url = `http://127.0.0.1:${gateway.port}/v1/chat/completions`
-      const job = { url, bodyFile, headers: authorized(gateway), connections: MANY, seconds }
+      const job = { url, bodyFile, headers: authorized(gateway), connections: MANY, seconds: forSeconds }
       const { requests, requestsPerSecond, p50Ms, p99Ms, errors } = await runWrk(job, { signal })
       return { count: requests, perSecond: requestsPerSecond, p50Ms, p99Ms, errors }
     },
-    stream: async (gateway: HeddleNode) => {
+    stream: async (gateway: HeddleNode, forSeconds: number) => {
       const job: StreamJob = {
         ports: [gateway.port],
         headers: authorized(gateway),
         model: STREAM_MODEL,
         connections: MANY,
         rampMs: RAMP_MS,
-        durationMs: seconds * 1_000,
+        durationMs: forSeconds * 1_000,
       }
       const result = await client.ask<StreamResult>({ ...job }, { signal })
       const { streams, intactStreams, elapsedMs, firstFrameP50Ms: p50Ms, firstFrameP99Ms: p99Ms } = result
@@ -105,7 +107,7 @@ export async function runNodePair(
       const cpu = (): number =>
         [gateway, provider].reduce((sum, node) => sum + cpuMicros(node.process.pid, context.ticksPerSecond), 0)
       const before = cpu()
-      const { count, ...row } = await loads[load](gateway)
+      const { count, ...row } = await loads[load](gateway, round === 0 ? Math.max(WARM_UP_SECONDS, seconds) : seconds)
       return { ...row, cpuMicros: (cpu() - before) / Math.max(1, count) }
     },
     { rounds, signal },
