@@ -17,13 +17,15 @@ import { openOwnIdentity } from './open-own-identity.ts'
 
 const options = { passphrase: undefined, roles: roleMaskOf(['provider', 'gateway']) }
 
-async function running() {
+async function running({ isKeyElsewhere = false } = {}) {
   const clock = new MemoryClock()
   const log = new RecordingLogger()
   const deps = { ...identityInMemory(), clock }
   const identity = await openOwnIdentity(deps, options)
   const networks = { store: new MemoryNetworkStore(scheme), keys: deps.keys, verifier: scheme, clock }
   await createNetwork(networks, 'workshop', { device: identity.device, hasPresharedKey: false })
+  const [stored] = await networks.store.list()
+  if (isKeyElsewhere && stored !== undefined) await networks.store.write({ ...stored, networkSeed: undefined })
   const active = await openActiveNetwork(networks, identity.device)
   const counts = { renewed: 0, rechecks: 0 }
   const upkeep = new CredentialUpkeep({
@@ -96,5 +98,17 @@ describe('CredentialUpkeep', () => {
     await upkeep.renew()
     assert.deepEqual(upkeep.problems(), [])
     assert.equal(counts.renewed, 1)
+  })
+
+  it('tells half a month before the end of a membership that only others can renew', async () => {
+    const { clock, upkeep, identity, networks } = await running({ isKeyElsewhere: true })
+    await clock.advance(limit('certificateMs') - limit('certificateRenewMs') / 2 - 1)
+    assert.deepEqual(upkeep.problems(), [])
+    await clock.advance(1)
+    const [problem] = upkeep.problems()
+    assert.equal(problem?.credential, 'membership')
+    assert.match(problem?.reason ?? '', /"workshop" for 15 more days/)
+    const id = await networks.store.active()
+    assert.ok(problem?.fix?.startsWith(`heddle network show ${id} --join-file --for ${identity.device}`))
   })
 })

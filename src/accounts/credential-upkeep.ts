@@ -7,15 +7,18 @@ import type { Clock, Timer } from '../ports/clock.ts'
 import type { Logger } from '../ports/logger.ts'
 import type { StatementStore } from '../ports/statement-store.ts'
 import type { ActiveNetwork } from './active-network.ts'
+import { admitCommand } from './network-actions.ts'
 import type { OwnIdentity } from './open-own-identity.ts'
+
+const MS_PER_DAY = 24 * 3_600_000
 
 export interface CredentialUpkeepDeps {
   readonly clock: Clock
   readonly log: Logger
-  readonly identity: Pick<OwnIdentity, 'account' | 'certificate' | 'renewIfDue'>
+  readonly identity: Pick<OwnIdentity, 'account' | 'device' | 'certificate' | 'renewIfDue'>
   /** What the own account has said, as the next start of this machine reads it. */
   readonly statements: StatementStore
-  readonly active: Pick<ActiveNetwork, 'memberUntil' | 'renewIfDue'>
+  readonly active: ActiveNetwork
   /** A credential was made anew: the node's record has to show it. */
   readonly onRenewed: () => void
   /** Called every minute, so that credentials of others that ended meanwhile are noticed: `Membership.recheck`. */
@@ -47,9 +50,10 @@ export class CredentialUpkeep implements Disposable {
     this.#schedule()
   }
 
-  /** What could not be renewed. */
+  /** What could not be renewed, and what only somebody else can renew. */
   problems(): readonly CredentialProblem[] {
-    return [...this.#problems.values()]
+    const ending = this.#problems.has('membership') ? undefined : this.#endingMembership()
+    return [...this.#problems.values(), ...(ending === undefined ? [] : [ending])]
   }
 
   /** The network told what accounts have said: of the own one it is kept, and the certificate may have to be another now. */
@@ -78,6 +82,22 @@ export class CredentialUpkeep implements Disposable {
   [Symbol.dispose](): void {
     this.#isStopped = true
     this.#timer?.cancel()
+  }
+
+  /** A machine without the network's key has to be admitted anew; there is half a month to do it. */
+  #endingMembership(): CredentialProblem | undefined {
+    const { active, clock, identity } = this.#deps
+    const endsAt = active.memberUntil()
+    const leftMs = (endsAt ?? Number.POSITIVE_INFINITY) - clock.now()
+    if (leftMs > limit('certificateRenewMs') / 2) return undefined
+    const { id, genesis } = active.network
+    const days = Math.max(0, Math.floor(leftMs / MS_PER_DAY))
+    return {
+      credential: 'membership',
+      reason: `this machine is a member of the network "${genesis.name}" for ${days} more days, and does not hold the key to renew that`,
+      fix: admitCommand(id, identity.device),
+      endsAt,
+    }
   }
 
   #schedule(): void {

@@ -242,5 +242,6 @@ export function notAMember({ network }: Pick<ParsedJoinFile, 'network'>, reason:
   })
 }
 
-const admitCommand = (id: NetworkId, device: NodeId): string =>
+/** What to type on a machine with the network's key. */
+export const admitCommand = (id: NetworkId, device: NodeId): string =>
   `heddle network show ${id} --join-file --for ${device}   (on a machine that holds the network’s key; then join with that file)`

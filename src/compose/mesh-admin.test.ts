@@ -6,7 +6,7 @@ import { answer, bytesOf, calm } from '../../test/support/mesh-pair.ts'
 import { type Member, type MemberChanges, MemberNetwork } from '../../test/support/mesh-parts.ts'
 import { testService } from '../../test/support/registry-peer.ts'
 import { bodyOf } from '../core/byte-channel.ts'
-import { asRequestId } from '../core/ids.ts'
+import { asRequestId, asUnixMs } from '../core/ids.ts'
 import type { NodeView } from '../core/wire/admin.ts'
 import { Netcheck, NodeDetail, NodeList, PeerList, PingReply } from '../core/wire/admin-mesh.ts'
 import type { MeshAdmin } from '../http/admin/deps.ts'
@@ -314,6 +314,23 @@ describe('the health of the mesh', () => {
       [item?.code, item?.message],
       ['record_refused', 'other nodes refuse this one: its certificate has expired'],
     )
+  })
+
+  it('tells of what could not be renewed, and more loudly once it has ended', async () => {
+    for (const [endsAt, severity] of [
+      [asUnixMs(Date.UTC(2027, 0, 1)), 'warning'],
+      [asUnixMs(Date.UTC(2025, 0, 1)), 'error'],
+    ] as const) {
+      const problem = { credential: 'certificate' as const, reason: 'the key is elsewhere', fix: undefined, endsAt }
+      const { here } = await joined({ problems: [problem] })
+      const [item] = meshHealth(here.parts)
+      assert.deepEqual(item, {
+        code: 'certificate_ending',
+        severity,
+        message: 'the key is elsewhere',
+        fix: 'heddle identity show',
+      })
+    }
   })
 
   it('tells of models that do not fit into the record', async () => {

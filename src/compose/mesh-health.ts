@@ -11,7 +11,13 @@ const FAILED_ROUNDS = 2
 
 export function meshHealth(mesh: MeshParts): readonly HealthItem[] {
   const view = mesh.membership.view()
-  return [...connectionItems(mesh, view), ...clockItems(view), ...peerItems(mesh, view), ...recordItems(mesh, view)]
+  return [
+    ...connectionItems(mesh, view),
+    ...clockItems(view),
+    ...peerItems(mesh, view),
+    ...recordItems(mesh, view),
+    ...credentialItems(mesh),
+  ]
 }
 
 function connectionItems({ mode }: MeshParts, { peers, bootstrap }: MembershipView): readonly HealthItem[] {
@@ -87,6 +93,14 @@ function recordItems({ membership, objectionTo }: MeshParts, { omittedModels }: 
     )
   }
   return items
+}
+
+/** What could not be renewed goes on counting until it ends. */
+function credentialItems({ clock, upkeep }: MeshParts): readonly HealthItem[] {
+  return upkeep.problems().map(({ credential, reason, fix, endsAt }) => {
+    const isOver = endsAt !== undefined && endsAt <= clock.now()
+    return item(`${credential}_ending`, isOver ? 'error' : 'warning', reason, fix ?? 'heddle identity show')
+  })
 }
 
 /** `90 s`, `10 min`. */

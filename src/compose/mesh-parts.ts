@@ -1,4 +1,5 @@
 /** The mesh of a running node as its status and its admin API need it. */
+import type { CredentialUpkeep } from '../accounts/credential-upkeep.ts'
 import type { NetFacts } from '../adapters/libp2p/net-facts.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { NodeRecord } from '../core/registry/node-record.ts'
@@ -26,6 +27,8 @@ export interface MeshParts {
   readonly trustOf: (record: NodeRecord) => PromptTrust
   /** Tells the network what the account of this node has said of its devices. */
   readonly announce: Statements['announce']
+  /** What this node shows others, and what is wrong with it. */
+  readonly upkeep: Pick<CredentialUpkeep, 'problems'>
   /** Why others refuse a record such as this node's own, for people. */
   readonly objectionTo: (record: NodeRecord) => string | undefined
 }

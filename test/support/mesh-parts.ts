@@ -1,5 +1,6 @@
 /** Whole members of a network on virtual time, as the admin API sees them: real membership and mesh sessions over memory. */
 
+import type { CredentialProblem } from '../../src/accounts/credential-upkeep.ts'
 import type { NetFacts } from '../../src/adapters/libp2p/net-facts.ts'
 import { MemoryGossipNetwork } from '../../src/adapters/memory/memory-gossip.ts'
 import type { MeshParts } from '../../src/compose/mesh-parts.ts'
@@ -25,6 +26,7 @@ export interface MemberChanges {
   readonly facts?: Partial<NetFacts>
   readonly trustOf?: (peer: NodeId) => PromptTrust
   readonly objection?: string
+  readonly problems?: readonly CredentialProblem[]
 }
 
 export const NET_FACTS: NetFacts = {
@@ -80,6 +82,7 @@ export class MemberNetwork {
       netFacts: () => ({ ...NET_FACTS, ...changes.facts }),
       trustOf: ({ peer }) => changes.trustOf?.(peer) ?? 'network',
       announce: () => undefined,
+      upkeep: { problems: () => changes.problems ?? [] },
       objectionTo: () => changes.objection,
     }
     const member = { node, fabric: mesh, parts }
