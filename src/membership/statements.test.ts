@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { CertifiedNode, revocationOf } from '../../test/simulation/certified-node.ts'
 import { accountNamed, accountRotationOf, certificateOf } from '../../test/support/identity.ts'
-import { nth, TEST_NETWORK, TestDevice } from '../../test/support/registry-peer.ts'
+import { nth, TEST_NETWORK, TestDevice, withFlippedByte } from '../../test/support/registry-peer.ts'
 import { seededChance } from '../../test/support/seeded-chance.ts'
 import { MemoryClock } from '../adapters/memory/memory-clock.ts'
 import { MemoryGossipNetwork } from '../adapters/memory/memory-gossip.ts'
@@ -115,7 +115,7 @@ describe('statements of strangers', () => {
     const { nodes, say, verdicts } = await stranger()
     const sound = revocationOf('bob', nth(nodes, 1).peer)
     const before = verdicts()
-    await say([sound.with(-1, (sound.at(-1) ?? 0) ^ 1)])
+    await say([withFlippedByte(sound, -1)])
     await say([new Uint8Array(90).fill(4)])
     assert.equal((verdicts().reject ?? 0) - (before.reject ?? 0), 2)
     assert.ok(nth(nodes, 0).lists(nth(nodes, 1)))

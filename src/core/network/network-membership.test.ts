@@ -14,7 +14,10 @@ const genesis = { name: 'workshop', createdAt: NOW, nonce: new Uint8Array(16), n
 const id = networkIdOf(scheme, encodeGenesis(genesis satisfies Genesis))
 const laptop = deviceNamed('laptop')
 
-function membershipOf(device: NodeId, { by = 'network', network = id, from = NOW as number } = {}): Uint8Array {
+function membershipOf(
+  device: NodeId,
+  { by = 'network', network = id, from = NOW }: { by?: string; network?: typeof id; from?: number } = {},
+): Uint8Array {
   return issueMembership(signerNamed(by), {
     network,
     device,
