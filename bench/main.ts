@@ -11,6 +11,7 @@ import { machineFacts, writeResult } from './report/result-file.ts'
 import { verdictTable } from './report/verdict.ts'
 import type { BenchOptions, Suite } from './suites/context.ts'
 import { gatewaySuite } from './suites/gateway.ts'
+import { hostsSuite } from './suites/hosts.ts'
 import { llamaSuite } from './suites/llama.ts'
 import { streamsSuite } from './suites/many-streams.ts'
 import { meshSuite } from './suites/mesh.ts'
@@ -24,6 +25,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   start: startSuite,
   registry: registrySuite,
   mesh: meshSuite,
+  hosts: hostsSuite,
 }
 
 const USAGE = `usage: npm run bench -- <suite> [options]
@@ -35,6 +37,7 @@ suites
   start     time until a node is ready, and its memory when idle
   registry  records, beats and comparisons at one node, and a thousand nodes in virtual time
   mesh      a hop between two nodes beside plain HTTP and beside a fresh stream for each request
+  hosts     thirty real nodes on this machine: how long a change of a record takes to reach all
 
 options
   --rounds N      measured rounds, medians are taken over them (3)

@@ -12,7 +12,8 @@ export interface MeshConfig {
   readonly relay: boolean
   readonly lan: boolean
   readonly quic: boolean
-  readonly maxConnections: number
+  /** Undefined: as many as fit. */
+  readonly maxConnections: number | undefined
 }
 
 const MESH_PORT = 11_441
@@ -31,6 +32,6 @@ export function meshOf(values: SettingValues): MeshConfig {
     relay: relay === 'auto' ? publicAddresses.length > 0 : relay === 'on',
     lan: values['mesh.lan'] && !isLocal,
     quic: values['mesh.quic'],
-    maxConnections: values['mesh.max_connections'],
+    maxConnections: values['mesh.max_connections'] || undefined,
   }
 }

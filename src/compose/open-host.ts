@@ -1,8 +1,10 @@
 /** Opens the node's libp2p host on the port that the configuration names, or says who holds it. */
 import { totalmem } from 'node:os'
+import { connectionBudget } from '../adapters/libp2p/connection-budget.ts'
 import { type Libp2pHost, startHost } from '../adapters/libp2p/host.ts'
 import type { PeerGate } from '../adapters/libp2p/host-options.ts'
 import { HeddleError } from '../core/errors.ts'
+import { limit } from '../core/limits.ts'
 import type { Logger } from '../ports/logger.ts'
 import type { Config } from './config.ts'
 
@@ -13,6 +15,9 @@ export interface HostParts {
   readonly topics: readonly string[]
   readonly gate: PeerGate
 }
+
+/** With fewer a node is hardly part of a network; where not even these fit, the start is refused. */
+const LEAST_CONNECTIONS = 8
 
 /** Memory that this process may use: what its container allows, or all of the machine's. */
 export function memoryLimitBytes(): number {
@@ -37,7 +42,7 @@ export async function openHost(
         mdns: lan,
         quic,
         relayServer: relay,
-        maxConnections,
+        maxConnections: maxConnections ?? fittingConnections(relay),
         memoryLimitBytes: memoryLimitBytes(),
       },
     )
@@ -50,4 +55,11 @@ export async function openHost(
     log.info({ port: listen.port }, 'the usual port of the mesh is taken; taking a free one')
     return await start(0)
   }
+}
+
+/** A machine with little memory gets fewer connections, unless its operator says how many. */
+function fittingConnections(relayServer: boolean): number {
+  const most = limit('meshConnections')
+  const budget = connectionBudget({ maxConnections: most, relayServer, memoryLimitBytes: memoryLimitBytes() })
+  return Math.max(LEAST_CONNECTIONS, Math.min(most, budget.maxConnections))
 }

@@ -61,7 +61,7 @@ export const SETTINGS_SCHEMA = z.strictObject({
   'mesh.relay': oneOf('auto', 'on', 'off'),
   'mesh.lan': booleanSchema,
   'mesh.quic': booleanSchema,
-  'mesh.max_connections': integerSchema(4, 10_000),
+  'mesh.max_connections': integerSchema(0, 10_000),
   'services.match': oneOf('exact', 'wildcard', 'any'),
   'identity.passphrase_file': textSchema(ANY, 'a file'),
   'auth.required': booleanSchema,

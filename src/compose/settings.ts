@@ -146,8 +146,8 @@ const info = {
     kind: 'integer',
     env: 'HEDDLE_MESH_MAX_CONNECTIONS',
     flag: '--mesh-max-connections',
-    initial: 128,
-    description: 'connections of the mesh at once; what they may hold at most has to fit into half of the memory',
+    initial: 0,
+    description: 'connections of the mesh at once; 0: 128, or as many as fit into half of the memory',
   },
   'services.match': {
     kind: 'text',
