@@ -113,7 +113,7 @@ export class Membership implements AsyncDisposable {
     await this.#restore({ signal })
     this.#endings.push(
       gossip.subscribe(registryTopic(network), (message) => this.#intake.judge(message)),
-      gossip.answer(SYNC_PROTOCOL, async (from, question) => this.#answers.answer(from, question)),
+      gossip.answer(SYNC_PROTOCOL, (from, question, options) => this.#answers.answer(from, question, options)),
       gossip.onChange(({ peer, isConnected }) => {
         if (!isConnected) return
         this.liveness.connected(peer)
@@ -151,6 +151,11 @@ export class Membership implements AsyncDisposable {
   /** Why nothing is exchanged with a connected peer: another network, version or time. For people; undefined where all is well. */
   objectionToPeer(peer: NodeId): string | undefined {
     return this.#hellos.objectionTo(peer)
+  }
+
+  /** A session with `peer` broke or fell silent; one that was never listed or has said farewell is nobody's provider. */
+  lost(peer: NodeId, why: 'broken' | 'silent'): void {
+    if (this.registry.table.get(peer) !== undefined) this.liveness.lost(peer, why)
   }
 
   /** Says farewell to the network; call it before disposing when the node stops on purpose. */

@@ -4,7 +4,7 @@ import { concatBytes } from '../core/identity/bytes.ts'
 import type { NetworkId, NodeId } from '../core/ids.ts'
 import { limit } from '../core/limits.ts'
 import { differingSums } from '../core/registry/digest.ts'
-import type { Outcome } from '../core/registry/outcome.ts'
+import { type Arrival, isNews, type Outcome } from '../core/registry/outcome.ts'
 import { differenceIn } from '../core/registry/reconcile.ts'
 import { isSendersFault } from '../core/registry/record-refusal.ts'
 import type { Registry } from '../core/registry/registry.ts'
@@ -57,13 +57,13 @@ export class SyncAnswers {
   }
 
   /** @throws HeddleError `invalid_request` where the question cannot be read */
-  answer(from: NodeId, bytes: Uint8Array): Uint8Array {
+  async answer(from: NodeId, bytes: Uint8Array, options: { readonly signal: AbortSignal }): Promise<Uint8Array> {
     if (!this.#questions.take(from, this.#deps.clock.monotonic())) return encodeAnswer({ kind: 'busy' })
     const question = parseQuestion(bytes)
     if (question.kind !== 'ok') throw new HeddleError('invalid_request', `not a sync question: ${question.kind}`)
     const objection = this.#objectionTo(from, question.value)
     if (objection !== undefined) throw new HeddleError('conflict', objection)
-    return encodeAnswer(this.#answerOf(from, question.value))
+    return encodeAnswer(await this.#answerOf(from, question.value, options))
   }
 
   #objectionTo(from: NodeId, { kind }: SyncQuestion): string | undefined {
@@ -75,7 +75,11 @@ export class SyncAnswers {
     return objection ?? (isStranger ? `${from} has shown no record that counts in this network` : undefined)
   }
 
-  #answerOf(from: NodeId, question: SyncQuestion): SyncAnswer {
+  async #answerOf(
+    from: NodeId,
+    question: SyncQuestion,
+    options: { readonly signal: AbortSignal },
+  ): Promise<SyncAnswer> {
     const { clock, network, registry } = this.#deps
     const { digest } = registry.table
     switch (question.kind) {
@@ -97,7 +101,7 @@ export class SyncAnswers {
       }
       case 'push':
         if (!this.#items.take(from, clock.monotonic(), question.items.length)) return { kind: 'busy' }
-        return { kind: 'push', taken: receiveItems(this.#deps, from, question.items) }
+        return { kind: 'push', taken: await receiveItems(this.#deps, from, question.items, options) }
       default:
         return question satisfies never
     }
@@ -105,26 +109,21 @@ export class SyncAnswers {
 }
 
 /**
- * Takes what a peer held into the registry; how many of the items were news.
+ * Takes what a peer held into the registry, some at a time, so that requests of clients are answered between; how many were news.
  * @throws HeddleError `invalid_request` at the first one that breaks the rules
  */
-export function receiveItems(
+export async function receiveItems(
   { clock, registry, onOutcome }: Pick<SyncAnswersDeps, 'clock' | 'registry' | 'onOutcome'>,
   from: NodeId,
   items: readonly SyncItem[],
-): number {
-  const now = clock.now()
-  const at = clock.monotonic()
+  { signal }: { readonly signal: AbortSignal },
+): Promise<number> {
+  const [now, at] = [clock.now(), clock.monotonic()]
   let taken = 0
-  for (const item of items) {
+  for (const [index, item] of items.entries()) {
+    if (index > 0 && index % limit('syncItemsAtOnce') === 0) await clock.sleep(0, { signal })
     const arrival = { now, at, source: 'peer' as const, from, idleMs: item.kind === 'record' ? item.idleMs : 0 }
-    const outcomes =
-      item.kind === 'proof'
-        ? [registry.receiveProof(item.proof, arrival)]
-        : [
-            registry.receiveRecord(item.record, arrival),
-            ...(item.beat === undefined ? [] : [registry.receiveBeat(item.beat, arrival)]),
-          ]
+    const outcomes = outcomesOf(registry, item, arrival)
     for (const outcome of outcomes) {
       if (outcome.kind === 'refused' && isSendersFault(outcome.refusal)) {
         // Whoever holds a record has checked it, so the rest of what this peer has is not worth reading.
@@ -132,10 +131,13 @@ export function receiveItems(
       }
       onOutcome(outcome, from)
     }
-    if (
-      outcomes.some(({ kind }) => kind === 'listed' || kind === 'left' || kind === 'heard' || kind === 'equivocation')
-    )
-      taken += 1
+    if (outcomes.some(isNews)) taken += 1
   }
   return taken
+}
+
+function outcomesOf(registry: Registry, item: SyncItem, arrival: Arrival): readonly Outcome[] {
+  if (item.kind === 'proof') return [registry.receiveProof(item.proof, arrival)]
+  const outcome = registry.receiveRecord(item.record, arrival)
+  return item.beat === undefined ? [outcome] : [outcome, registry.receiveBeat(item.beat, arrival)]
 }

@@ -65,7 +65,7 @@ export async function syncWith(
   for (let left = buckets; left.length > 0 && rounds < limit('syncRounds'); rounds += 1) {
     const { asked, haves } = nextQuestion(deps.registry, left)
     const answer = await ask(deps, peer, { kind: 'pull', buckets: asked, haves }, 'pull', { signal })
-    const taken = receiveItems(deps, peer, answer.items)
+    const taken = await receiveItems(deps, peer, answer.items, { signal })
     received += taken
     sent += await push(deps, peer, answer.wants, { signal })
     const covered = Math.min(answer.covered, asked.length)
@@ -112,7 +112,8 @@ async function introduce(deps: SyncDeps, peer: NodeId, options: { readonly signa
   if (own !== undefined) await ask(deps, peer, { kind: 'push', items: [own] }, 'push', options)
   if (registry.table.get(peer) !== undefined) return
   const question: SyncQuestion = { kind: 'pull', buckets: [bucketOf(publicKeyOf(peer))], haves: [] }
-  receiveItems(deps, peer, (await ask(deps, peer, question, 'pull', options)).items)
+  const { items } = await ask(deps, peer, question, 'pull', options)
+  await receiveItems(deps, peer, items, options)
   if (registry.table.get(peer) !== undefined) return
   throw new HeddleError('conflict', `${peer} shows no record that counts in this network`)
 }

@@ -34,7 +34,7 @@ function startSybils(clock: MemoryClock, network: MemoryGossipNetwork): void {
     registry.receiveRecord(bytes, { now: clock.now(), at: clock.monotonic(), source: 'author', idleMs: 0 })
     const gossip = network.open(device.peer)
     const answers = new SyncAnswers({ clock, network: TEST_NETWORK, registry, ...ignore })
-    gossip.answer(SYNC_PROTOCOL, async (from, question) => answers.answer(from, question))
+    gossip.answer(SYNC_PROTOCOL, (from, question, options) => answers.answer(from, question, options))
     gossip.subscribe(TOPIC, () => 'ignore')
     const again = (): void => {
       void gossip.connect(`/memory/${VICTIM.peer}`, { signal }).catch(() => undefined)
