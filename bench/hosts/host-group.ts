@@ -92,14 +92,13 @@ async function answer(question: GroupQuestion): Promise<GroupAnswer> {
       return { addresses: members.flatMap(({ host }) => host.addresses().slice(0, 1)) }
     case 'counts':
       return { counts: members.map(({ membership }) => membership.view().nodes) }
-    case 'rename': {
-      const member = members[question.member]
+    case 'await-name': {
+      const { author, name } = question
+      const times = Promise.all(members.map((member) => untilNamed(member, question)))
       const at = sharedMs()
-      member?.rename(question.name)
-      return { at, peer: member?.host.id ?? '' }
+      if (author !== undefined) members[author]?.rename(name)
+      return { at, times: await times }
     }
-    case 'await-name':
-      return { times: await Promise.all(members.map((member) => untilNamed(member, question))) }
   }
 }
 

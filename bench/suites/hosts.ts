@@ -60,10 +60,15 @@ interface Spread {
 
 async function spread(groups: readonly Ask[], number: number): Promise<Spread> {
   const name = `change ${number}`
-  const waiting = groups.map((ask) => ask({ do: 'await-name', name, withinMs: SEEN_WITHIN_MS }))
-  const author = groups[number % groups.length]
-  const { at = 0 } = (await author?.({ do: 'rename', member: number % HOSTS_EACH, name })) ?? {}
-  const times = (await Promise.all(waiting)).flatMap(({ times: each = [] }) => each)
+  const author = number % groups.length
+  const answers = await Promise.all(
+    groups.map((ask, index) => {
+      const question = { do: 'await-name', name, withinMs: SEEN_WITHIN_MS } as const
+      return ask(index === author ? { ...question, author: number % HOSTS_EACH } : question)
+    }),
+  )
+  const at = answers[author]?.at ?? Number.NaN
+  const times = answers.flatMap(({ times: each = [] }) => each)
   const seen = times.filter((time) => time !== null)
   return { delays: seen.map((time) => time - at), missed: HOSTS - seen.length }
 }
