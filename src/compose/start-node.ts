@@ -78,7 +78,8 @@ export async function startNode(config: Config, options: StartOptions): Promise<
   starting.use(await writeNodeFile(config.paths.nodeFile, { pid: process.pid, url, startedAt, version: VERSION }))
   await parts.services.admin.open({
     ownUrl: life.url,
-    others: () => fabric.mesh?.membership.services.allInstances() ?? [],
+    others: () =>
+      fabric.services.allInstances().filter(({ connector, service }) => connector !== 'local' || service === 'llm'),
   })
   await parts.runtimes.open(config.runtimes)
   const { mode } = config
