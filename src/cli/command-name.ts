@@ -11,5 +11,5 @@ export function commandName(env: Readonly<Record<string, string | undefined>>): 
 /** `text` with the commands in it as this person types them. */
 export function asTyped(text: string, env: Readonly<Record<string, string | undefined>>): string {
   const name = commandName(env)
-  return name === 'heddle' ? text : text.replace(/(^|\s{2,}|`|; |&& )heddle (?=[a-z-])/g, `$1${name} `)
+  return name === 'heddle' ? text : text.replace(/(^|\s{2,}|`|[;:] |&& )heddle (?=[a-z-])/g, `$1${name} `)
 }

@@ -10,7 +10,7 @@ export function declareIdentity(program: Command, act: Act): void {
   const identity = program
     .command('identity')
     .helpCommand(false)
-    .description('account and keys of this machine: show, export, import, rotate, devices')
+    .description('account and keys of this machine: show, export, import, rotate, seal, devices')
   identity
     .command('show', { isDefault: true })
     .description('tell the account, the device and its certificate')

@@ -54,6 +54,7 @@ describe('errorLines', () => {
     assert.equal(commandName({ npm_lifecycle_event: 'test', npm_package_name: 'heddle' }), 'heddle')
     assert.equal(asTyped('or  heddle runtimes add <url>', npm), 'or  npm run -s heddle -- runtimes add <url>')
     assert.equal(asTyped('  heddle 0.1.0 is heddle itself', npm), '  heddle 0.1.0 is heddle itself')
+    assert.equal(asTyped('nothing; try: heddle netcheck', npm), 'nothing; try: npm run -s heddle -- netcheck')
     assert.equal(asTyped('heddle down && heddle up', npm), 'npm run -s heddle -- down && npm run -s heddle -- up')
   })
 

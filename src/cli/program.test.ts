@@ -104,6 +104,7 @@ describe('the command line', () => {
   it('exits 2 on wrong usage, names the near word, and writes nothing to stdout', async () => {
     const cases: readonly (readonly [readonly string[], RegExp])[] = [
       [['statu'], /^error: unknown command 'statu'; did you mean status\? {2}\[usage\]\n {2}try: heddle --help\n$/],
+      [['nodes', 'show'], /try: heddle nodes show --help\n$/],
       [['status', '--jsn'], /^error: unknown option '--jsn'; did you mean --json\? {2}\[usage\]/],
       [['trace'], /^error: missing required argument 'id' {2}\[usage\]/],
       [['logs', '--tail', 'many'], /^error: --tail takes a whole number from 0 to 2000; got "many" {2}\[usage\]/],

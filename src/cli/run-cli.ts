@@ -1,5 +1,5 @@
 /** One call of the command line, from its arguments to its exit code. */
-import { CommanderError } from 'commander'
+import { type Command, CommanderError } from 'commander'
 import { HeddleError, heddleErrorOf } from '../core/errors.ts'
 import type { World } from './context.ts'
 import { errorDocument, errorLines } from './error-text.ts'
@@ -11,8 +11,8 @@ import { terminalOf } from './terminal.ts'
 /** Runs the command that `args` (without program names) ask for. Never throws. */
 export async function runCli(args: readonly string[], world: World): Promise<ExitCode> {
   let code: ExitCode = EXIT.ok
+  const program = programOf({ world, done: (exit) => (code = exit) })
   try {
-    const program = programOf({ world, done: (exit) => (code = exit) })
     if (args.length === 0) program.outputHelp()
     else await program.parseAsync(args, { from: 'user' })
     return code
@@ -21,7 +21,7 @@ export async function runCli(args: readonly string[], world: World): Promise<Exi
     if (world.signal.aborted && isInterruption(world.signal.reason)) {
       return world.signal.reason.signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated
     }
-    const failure = error instanceof CommanderError ? usageError(error) : heddleErrorOf(error)
+    const failure = error instanceof CommanderError ? usageError(error, wordsIn(program, args)) : heddleErrorOf(error)
     show(failure, args, world)
     return exitCodeOf(failure.code)
   }
@@ -39,13 +39,26 @@ function show(failure: HeddleError, args: readonly string[], { env, stdout, stde
 }
 
 /** Commander's complaint in our form: `error: unknown option '--jsn'\n(Did you mean --json?)`. */
-function usageError(error: CommanderError): HeddleError {
+function usageError(error: CommanderError, words: readonly string[]): HeddleError {
   const [first = '', hint] = error.message
     .replace(/^error: /, '')
     .replace(/\.$/, '')
     .split('\n')
   const near = /^\(Did you mean (?:one of )?(.*)\?\)$/.exec(hint ?? '')?.[1]
   return new HeddleError('usage', near === undefined ? first : `${first}; did you mean ${near}?`, {
-    fix: 'heddle --help',
+    fix: ['heddle', ...words, '--help'].join(' '),
   })
+}
+
+/** The words of `args` that name a command: `nodes ls` of `-H http://… nodes ls --jsn`. */
+function wordsIn(program: Command, args: readonly string[]): readonly string[] {
+  const words: string[] = []
+  let command = program
+  for (const arg of args) {
+    const found = command.commands.find((each) => each.name() === arg || each.aliases().includes(arg))
+    if (found === undefined) continue
+    words.push(arg)
+    command = found
+  }
+  return words
 }

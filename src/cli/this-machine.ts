@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { type Config, loadConfig } from '../compose/config.ts'
 import { HeddleError } from '../core/errors.ts'
 import type { ApiClient } from './api-client.ts'
+import { asTyped } from './command-name.ts'
 import type { Context } from './context.ts'
 import { isAlive, readNodeFile } from './find-node.ts'
 
@@ -34,10 +35,11 @@ export function assertThisMachine({ options, env }: Context): void {
 }
 
 /** Says so where a node runs that does not know of a change yet. */
-export async function noteRestart({ paths, terminal }: Context): Promise<void> {
+export async function noteRestart({ paths, terminal, env }: Context): Promise<void> {
   const node = await readNodeFile(paths.nodeFile)
   if (node === undefined || !isAlive(node.pid)) return
-  terminal.note('the node runs on as it began; this holds from its next start: heddle down && heddle up')
+  const how = 'heddle down && heddle up'
+  terminal.note(asTyped(`the node runs on as it began; this holds from its next start: ${how}`, env))
 }
 
 /** The text of a file, or of standard input for `-`. @throws HeddleError `usage` where it cannot be read */

@@ -23,6 +23,7 @@ export interface MeshAdminDeps {
 }
 
 const TURN_ON = 'heddle config set mode local'
+const LOOK_THERE = 'heddle netcheck   (on that machine: it says where others reach it)'
 
 export function meshAdminOf(deps: MeshAdminDeps): MeshAdmin {
   return {
@@ -46,8 +47,7 @@ export function meshAdminOf(deps: MeshAdminDeps): MeshAdmin {
       const late = AbortSignal.any([signal, AbortSignal.timeout(limit('connectTimeoutMs'))])
       const peer = await mesh.connections.connect(address, { signal: late }).catch((error: unknown) => {
         signal.throwIfAborted()
-        if (late.aborted) throw noAnswer(address, error)
-        throw error
+        throw late.aborted ? noAnswer(address, error) : withFix(error)
       })
       return { schema: 'heddle.peer/v1', ...peerView(mesh, peer) }
     },
@@ -133,5 +133,10 @@ function noMultiaddr(address: string): HeddleError {
 }
 
 function noAnswer(address: string, cause: unknown): HeddleError {
-  return new HeddleError('peer_unreachable', `nothing answers at ${address}`, { cause, fix: 'heddle netcheck' })
+  return new HeddleError('peer_unreachable', `nothing answers at ${address}`, { cause, fix: LOOK_THERE })
+}
+
+function withFix(error: unknown): unknown {
+  if (!(error instanceof HeddleError) || error.code !== 'peer_unreachable') return error
+  return new HeddleError('peer_unreachable', error.message, { cause: error, fix: LOOK_THERE })
 }

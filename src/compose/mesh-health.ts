@@ -20,17 +20,17 @@ export function meshHealth(mesh: MeshParts): readonly HealthItem[] {
   ]
 }
 
-function connectionItems({ mode }: MeshParts, { peers, bootstrap }: MembershipView): readonly HealthItem[] {
+function connectionItems({ mode, netFacts }: MeshParts, { peers, bootstrap }: MembershipView): readonly HealthItem[] {
   if (peers > 0) return []
   if (bootstrap.failedRounds >= FAILED_ROUNDS || (bootstrap.failedRounds > 0 && bootstrap.reason !== '')) {
-    const tried = `${bootstrap.addresses} ${bootstrap.addresses === 1 ? 'address' : 'addresses'}, tried ${bootstrap.failedRounds} times`
+    const tried = triedText(bootstrap)
     const why = bootstrap.reason === '' ? '' : `: ${bootstrap.reason}`
     return [
       item(
         'bootstrap_unreachable',
         mode === 'local' ? 'info' : 'warning',
         `no bootstrap answers (${tried})${why}; it goes on trying`,
-        'heddle netcheck',
+        mode === 'local' ? null : 'heddle netcheck',
       ),
     ]
   }
@@ -40,11 +40,17 @@ function connectionItems({ mode }: MeshParts, { peers, bootstrap }: MembershipVi
       'no_peers',
       'warning',
       bootstrap.addresses === 0
-        ? 'no other node is connected, and no bootstrap is configured: only nodes of this LAN can be found'
+        ? `no other node is connected, and no bootstrap is configured${netFacts().mdns ? ': only nodes of this LAN can be found' : ''}`
         : 'no other node is connected yet',
       bootstrap.addresses === 0 ? 'heddle config set bootstrap <multiaddr|url>' : 'heddle netcheck',
     ),
   ]
+}
+
+/** `1 address, tried once`; without addresses where the list of them cannot be had. */
+function triedText({ addresses, failedRounds }: MembershipView['bootstrap']): string {
+  const times = failedRounds === 1 ? 'tried once' : `tried ${failedRounds} times`
+  return addresses === 0 ? times : `${addresses} ${addresses === 1 ? 'address' : 'addresses'}, ${times}`
 }
 
 /** A clock that is far off keeps the records of this node from being taken; one that is a little off only slows that down. */

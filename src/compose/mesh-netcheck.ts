@@ -15,7 +15,11 @@ export function netcheckOf(mesh: MeshParts): Netcheck {
   const facts = mesh.netFacts()
   const { bootstrap, clockSkewMs } = membership.view()
   const peers = peerCounts(mesh)
-  const findings = [...meshHealth(mesh), ...pathFindings(facts, mode, peers), ...skewNote(clockSkewMs)]
+  const findings = [
+    ...meshHealth(mesh).map(beyondNetcheck),
+    ...pathFindings(facts, mode, peers),
+    ...skewNote(clockSkewMs),
+  ]
   return {
     schema: 'heddle.netcheck/v1',
     mode,
@@ -64,6 +68,11 @@ export function netcheckWithout(mode: MeshMode, fix: string): Netcheck {
     findings: [{ code: 'mesh_off', severity: 'info', message: verdict, fix: isOff ? fix : null }],
     verdict,
   }
+}
+
+/** Whoever reads this has typed that command already. */
+function beyondNetcheck(item: HealthItem): HealthItem {
+  return item.fix === 'heddle netcheck' ? { ...item, fix: 'heddle peers connect <multiaddr>' } : item
 }
 
 /** Peers see this node at an address; whether it is one of its own says whether something stands between. */

@@ -103,8 +103,9 @@ function membershipOf(
     },
     {
       bootstrap: async ({ signal }) => {
-        const known = await resolveBootstrap(network.bootstrapAddresses, { self, signal })
-        return [...known, ...(await resolveBootstrap(mesh.bootstrap, { self, signal }))]
+        const { addresses } = own.describe()
+        const known = await resolveBootstrap(network.bootstrapAddresses, { self, own: addresses, signal })
+        return [...known, ...(await resolveBootstrap(mesh.bootstrap, { self, own: addresses, signal }))]
       },
     },
   )

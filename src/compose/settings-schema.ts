@@ -47,7 +47,12 @@ export const SETTINGS_SCHEMA = z.strictObject({
   region: textSchema(LABEL, 'lower-case words joined by dashes, e.g. north-america'),
   tags: listSchema(TAG, 'a label such as gpu or room=attic'),
   mode: oneOf('standalone', 'local', 'node'),
-  bootstrap: listSchema(BOOTSTRAP, 'a multiaddr such as /ip4/192.0.2.7/tcp/11441, or an http:// or https:// address'),
+  bootstrap: listSchema(
+    BOOTSTRAP,
+    'a multiaddr such as /ip4/192.0.2.7/tcp/11441, or an http:// or https:// address',
+  ).refine((list) => list.length < 2 || !list.some((entry) => entry.startsWith('http')), {
+    error: 'expected either multiaddrs or a single http:// or https:// address',
+  }),
   runtimes: listSchema(RUNTIME, 'auto, none, llama, ollama[:url], openai:<url> or script:<model>'),
   drain_timeout: durationSchema,
   workers: integerSchema(1, 1_024),

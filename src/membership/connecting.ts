@@ -87,27 +87,30 @@ export class Connecting {
 
   /** Nobody is connected: everything that might answer is tried, those of last time first. */
   async #bootstrapRound(options: { readonly signal: AbortSignal }): Promise<void> {
-    const configured = await this.#configured(options)
+    const { addresses, unread } = await this.#configured(options)
     const targets: readonly Target[] = [
       ...this.good.all().slice(0, limit('wantedPeers')),
-      ...configured.map((address) => ({ peer: undefined, addresses: [address] })),
+      ...addresses.map((address) => ({ peer: undefined, addresses: [address] })),
       ...this.#someStale(),
     ].slice(0, limit('bootstrapAddresses'))
-    const reason = (await this.#dialAll(targets, options)) ?? this.#view.reason
+    const failure = await this.#dialAll(targets, options)
+    const reason = unread ?? failure ?? ''
     const isAlone = this.#deps.gossip.peers().length === 0
-    const failedRounds = isAlone && targets.length > 0 ? this.#view.failedRounds + 1 : 0
+    const hasTried = targets.length > 0 || unread !== undefined
+    const failedRounds = isAlone && hasTried ? this.#view.failedRounds + 1 : 0
     if (failedRounds === 1)
       this.#deps.log.warn({ addresses: targets.length, reason }, 'no bootstrap answers; trying again')
     this.#view = { addresses: targets.length, failedRounds, reason: isAlone ? reason : '' }
   }
 
-  async #configured(options: { readonly signal: AbortSignal }): Promise<readonly string[]> {
+  /** `unread`: why there is no list. The good peers may answer even so, and the next round asks again. */
+  async #configured(options: {
+    readonly signal: AbortSignal
+  }): Promise<{ readonly addresses: readonly string[]; readonly unread?: string }> {
     try {
-      return await this.#bootstrap(options)
+      return { addresses: await this.#bootstrap(options) }
     } catch (error) {
-      // The good peers may answer, and the next round asks again.
-      this.#view = { ...this.#view, reason: `the list of bootstraps cannot be read: ${reasonOf(error)}` }
-      return []
+      return { addresses: [], unread: reasonOf(error) }
     }
   }
 
@@ -116,7 +119,7 @@ export class Connecting {
     const at = this.#deps.clock.monotonic()
     if (at < this.#nextBootstrapAt) return []
     this.#nextBootstrapAt = at + jittered(this.#deps.chance, 2 * beatIntervalMs(this.#registry.table.live))
-    const addresses = await this.#configured(options)
+    const { addresses } = await this.#configured(options)
     return this.#some(addresses, 1).map((address) => ({ peer: undefined, addresses: [address] }))
   }
 

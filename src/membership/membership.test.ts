@@ -6,6 +6,7 @@ import { nth, START, scheme, TEST_NETWORK, TestDevice } from '../../test/support
 import { seededChance } from '../../test/support/seeded-chance.ts'
 import { MemoryClock } from '../adapters/memory/memory-clock.ts'
 import { MemoryGossipNetwork } from '../adapters/memory/memory-gossip.ts'
+import { HeddleError } from '../core/errors.ts'
 import { asUnixMs } from '../core/ids.ts'
 import { limit } from '../core/limits.ts'
 import { encodeBatch, registryTopic } from '../core/registry/gossip-batch.ts'
@@ -157,6 +158,29 @@ describe('a start', () => {
     await second.start()
     await clock.advance(limit('bootstrapRetryMaxMs') * 1.2 + 2 * SECOND)
     assert.equal(first.membership.view().state, 'joined')
+  })
+
+  it('says why the list of bootstraps cannot be read, asks for it again and joins when it can', async () => {
+    const { clock, network, nodes } = scope(2)
+    const first = nth(nodes, 0)
+    await first.start()
+    let isThere = false
+    const deps = { clock, network, chance: seededChance(4), scheme, bootstrap: [] }
+    const second = new SimulatedNode(deps, nth(DEVICES, 1), {
+      bootstrap: async () => {
+        if (isThere) return [`/memory/${first.peer}`]
+        throw new HeddleError('peer_unreachable', 'the list cannot be reached')
+      },
+    })
+    await second.start()
+    await clock.advance(MINUTE)
+    const { bootstrap, state } = second.membership.view()
+    assert.deepEqual([state, bootstrap.addresses, bootstrap.failedRounds > 3], ['alone', 0, true])
+    assert.equal(bootstrap.reason, 'the list cannot be reached')
+    isThere = true
+    await clock.advance(limit('bootstrapRetryMaxMs') * 1.2 + 2 * SECOND)
+    assert.equal(second.membership.view().state, 'joined')
+    assert.deepEqual(second.membership.view().bootstrap, { addresses: 1, failedRounds: 0, reason: '' })
   })
 
   it('after a stop needs no bootstrap, and shows who was there as stale until heard of', async () => {

@@ -243,7 +243,7 @@ describe('two nodes of one network', () => {
     assert.equal(Explanation.parse(JSON.parse(explained.out)).refusal?.code, 'no_capacity')
     const ping = await bob.call('ping', 'ada', '--count', '1')
     assert.equal(ping.code, 8, ping.out + ping.err)
-    assert.match(ping.out, /^no answer of ada: /)
+    assert.match(ping.out, /^no answer from ada: /)
     assert.equal((await bob.call('run', 'two', 'hello')).code, 0)
   })
 })

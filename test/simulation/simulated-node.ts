@@ -9,7 +9,7 @@ import type { NodeDescription, ServiceLoad } from '../../src/core/registry/node-
 import type { QuotaLimits } from '../../src/core/registry/quotas.ts'
 import { encodeQuestion, SYNC_PROTOCOL, SYNC_VERSION } from '../../src/core/registry/sync-messages.ts'
 import type { LocalNode, MembershipDeps } from '../../src/membership/deps.ts'
-import { Membership, type MembershipReaders } from '../../src/membership/membership.ts'
+import { Membership, type MembershipOptions, type MembershipReaders } from '../../src/membership/membership.ts'
 import type { Clock, Timer } from '../../src/ports/clock.ts'
 import type { SnapshotStore } from '../../src/ports/snapshot-store.ts'
 import { RecordingLogger } from '../support/recording-logger.ts'
@@ -76,6 +76,8 @@ export interface SimulatedNodeOptions {
   readonly objectionTo?: MembershipDeps['objectionTo']
   /** How it asks another for a sign of life; by a question of a sync where this is left out. */
   readonly probe?: MembershipDeps['probe']
+  /** Where it has its bootstraps from; those of its deps where this is left out. */
+  readonly bootstrap?: MembershipOptions['bootstrap']
   /** As on a private network. */
   readonly membersOnly?: boolean
   /** Called at each start with the node's end of the network, before its membership begins. */
@@ -152,7 +154,7 @@ export class SimulatedNode {
     this.stoppedAtMs = undefined
     const addresses = bootstrap.filter((peer) => peer !== this.peer).map((peer) => `/memory/${peer}`)
     this.#membership = new Membership(deps, {
-      bootstrap: async () => addresses,
+      bootstrap: this.#options.bootstrap ?? (async () => addresses),
       ...(quotas && { quotas }),
       ...(readers && { readers }),
     })

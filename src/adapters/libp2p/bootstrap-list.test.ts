@@ -11,7 +11,7 @@ import { resolveBootstrap } from './bootstrap-list.ts'
 const SELF = deviceNamed('self')
 const OTHER = deviceNamed('other')
 const signal = new AbortController().signal
-const resolve = (...list: string[]) => resolveBootstrap(list, { self: SELF, signal })
+const resolve = (...list: string[]) => resolveBootstrap(list, { self: SELF, own: [], signal })
 
 describe('bootstraps given as multiaddrs', () => {
   it('come back as they are, once each', async () => {
@@ -27,6 +27,12 @@ describe('bootstraps given as multiaddrs', () => {
     assert.deepEqual(await resolve(`/ip4/192.0.2.7/tcp/11441/p2p/${SELF}`, '/ip4/192.0.2.8/tcp/1'), [
       '/ip4/192.0.2.8/tcp/1',
     ])
+  })
+
+  it('leave its own addresses out where the id is not given', async () => {
+    const list = ['/ip4/127.0.0.1/tcp/11441', '/ip4/127.0.0.1/tcp/1144']
+    const own = [`/ip4/127.0.0.1/tcp/11441/p2p/${SELF}`]
+    assert.deepEqual(await resolveBootstrap(list, { self: SELF, own, signal }), list.slice(1))
   })
 
   it('are none where none were given', async () => {
@@ -140,7 +146,7 @@ describe('bootstraps listed by an HTTP endpoint', () => {
   it('stops with the caller’s own reason', async () => {
     const leaving = new AbortController()
     const reason = new Error('the node stops')
-    const asked = resolveBootstrap([`${base}/silent`], { self: SELF, signal: leaving.signal })
+    const asked = resolveBootstrap([`${base}/silent`], { self: SELF, own: [], signal: leaving.signal })
     leaving.abort(reason)
     await assert.rejects(asked, reason)
   })

@@ -8,6 +8,8 @@ import { limit } from '../../core/limits.ts'
 interface ResolveOptions {
   /** Left out of the list: a bootstrap is often told its own address. */
   readonly self: NodeId
+  /** Multiaddrs of this node, with its id; left out too, for who was told one may not have been told the id. */
+  readonly own: readonly string[]
   readonly signal: AbortSignal
 }
 
@@ -18,21 +20,21 @@ interface ResolveOptions {
  */
 export async function resolveBootstrap(
   list: readonly string[],
-  { self, signal }: ResolveOptions,
+  { self, own, signal }: ResolveOptions,
 ): Promise<readonly string[]> {
   const [first] = list
   const endpoint = list.length === 1 && first !== undefined && isHttp(first) ? first : undefined
   if (endpoint === undefined)
     return usable(
       list.map((entry) => parseEntry(entry)),
-      self,
+      { self, own },
     )
   const entries = await askEndpoint(endpoint, signal)
   const addresses = entries.map(parseAddress).filter((address) => address !== undefined)
   if (entries.length > 0 && addresses.length === 0) {
     throw unreachable(endpoint, 'lists no multiaddr that this version understands')
   }
-  return usable(addresses, self)
+  return usable(addresses, { self, own })
 }
 
 function isHttp(entry: string): boolean {
@@ -71,10 +73,13 @@ function parseAddress(entry: string): Multiaddr | undefined {
   }
 }
 
-function usable(addresses: readonly Multiaddr[], self: NodeId): readonly string[] {
+function usable(
+  addresses: readonly Multiaddr[],
+  { self, own }: Pick<ResolveOptions, 'self' | 'own'>,
+): readonly string[] {
   const others = addresses.filter((address) => {
     const peer = address.getComponents().findLast(({ code }) => code === CODE_P2P)
-    return peer?.value !== self
+    return peer?.value !== self && !own.includes(`${address.toString()}/p2p/${self}`)
   })
   return [...new Set(others.map(String))].slice(0, limit('bootstrapAddresses'))
 }
@@ -118,7 +123,7 @@ function listIn(text: string): readonly string[] | undefined {
 }
 
 function unreachable(endpoint: string, what: string, cause?: unknown): HeddleError {
-  return new HeddleError('peer_unreachable', `bootstrap: ${withoutSecrets(endpoint)} ${what}`, {
+  return new HeddleError('peer_unreachable', `the list of bootstraps at ${withoutSecrets(endpoint)} ${what}`, {
     cause,
     fix: 'open it in a browser, or give --bootstrap a multiaddr instead',
   })

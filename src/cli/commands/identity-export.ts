@@ -2,6 +2,7 @@
 import { open } from 'node:fs/promises'
 import { exportLocalAccount } from '../../compose/offline-identity.ts'
 import { HeddleError } from '../../core/errors.ts'
+import { asTyped } from '../command-name.ts'
 import type { Context } from '../context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { assertThisMachine, localConfig, readPassphraseFrom } from '../this-machine.ts'
@@ -24,7 +25,10 @@ export async function identityExport(
   }
   await writeNew(path, `${text}\n`)
   if (context.json) context.document({ schema: 'heddle.file/v1', path })
-  else context.terminal.note(`the account is in ${path}; another machine takes it with: heddle identity import <file>`)
+  else {
+    const how = 'another machine takes it with: heddle identity import <file> --passphrase-file <file> --replace'
+    context.terminal.note(asTyped(`the account is in ${path}; ${how}`, context.env))
+  }
   return EXIT.ok
 }
 

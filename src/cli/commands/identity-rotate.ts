@@ -1,5 +1,6 @@
 /** `heddle identity rotate` and `rotate-device`: a new key for the account, or for this machine. */
 import { rotateLocalAccount, rotateLocalDevice } from '../../compose/offline-identity.ts'
+import { asTyped } from '../command-name.ts'
 import type { Context } from '../context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { assertThisMachine, localConfig } from '../this-machine.ts'
@@ -13,7 +14,8 @@ export async function identityRotate(context: Context): Promise<ExitCode> {
   }
   context.terminal.line(`account ${signed.account} has a new key`)
   context.terminal.note('the network hears of it when the node starts; the account’s other machines need it too:')
-  context.terminal.note('heddle identity export <file>, and there heddle identity import <file>')
+  for (const how of ['here:   heddle identity export <file>', 'there:  heddle identity import <file>'])
+    context.terminal.note(asTyped(`  ${how} --passphrase-file <file>`, context.env))
   return EXIT.ok
 }
 

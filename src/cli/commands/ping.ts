@@ -82,7 +82,7 @@ function judged(reply: PingReply): Attempt {
 
 function attemptText(attempt: Attempt, which: string): string {
   const name = attempt.reply?.node.name ?? which
-  if (!attempt.ok) return `no answer of ${name}: ${attempt.reason}`
+  if (!attempt.ok) return `no answer from ${name}: ${attempt.reason}`
   const { path, rttMs, http, inference } = attempt.reply
   const parts = [`pong ${name}`, path === null ? 'unknown path' : pathText(path), shortText(rttMs)]
   if (http !== null) parts.push(`http ${shortText(http.ms)}`)

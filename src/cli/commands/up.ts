@@ -103,7 +103,12 @@ interface StartedChild {
   readonly logStart: number
 }
 
-/** The status once a model is ready, or whatever it is when the time is over. Throws what the node died of. */
+/** Whether a model is ready and the mesh, if there is to be one, is open: only then is it sure that the node stays. */
+function isUp({ models, mesh }: Status): boolean {
+  return models > 0 && (mesh.state !== 'off' || mesh.mode === 'standalone')
+}
+
+/** The status once the node is up, or whatever it is when the time is over. Throws what the node died of. */
 async function firstStatus(
   context: Context,
   config: Config,
@@ -114,7 +119,7 @@ async function firstStatus(
   const failed = Promise.withResolvers<never>()
   child.once('error', (cause) => failed.reject(new HeddleError('internal', 'the node could not be started', { cause })))
   let status: Status | undefined
-  while (!giveUp.aborted && (status === undefined || status.models === 0)) {
+  while (!giveUp.aborted && (status === undefined || !isUp(status))) {
     if (child.exitCode !== null || child.signalCode !== null) throw await deathOf(config.paths.logFile, logStart)
     const file = await readNodeFile(config.paths.nodeFile)
     if (file?.pid === child.pid) status = await statusOf(context)

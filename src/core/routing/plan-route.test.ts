@@ -97,7 +97,7 @@ describe('the trust of a prompt', () => {
     const error = refusalOf(plan, request)
     assert.deepEqual([error.code, error.status], ['prompt_outside_trust', 403])
     assert.match(error.message, /"m" is served only outside the prompt trust of this key, which is "self"/)
-    assert.equal(error.details.fix, 'heddle keys create --prompt-trust network')
+    assert.equal(error.details.fix, 'heddle keys create <name> --prompt-trust network')
     assert.equal(error.details.metadata?.['promptTrust'], 'self')
   })
 

@@ -99,7 +99,7 @@ function outsideTrust({ service, promptTrust }: ServiceWish): HeddleError {
   return new HeddleError(
     'prompt_outside_trust',
     `"${service}" is served only outside the prompt trust of this key, which is "${promptTrust}"`,
-    { metadata: { promptTrust }, fix: 'heddle keys create --prompt-trust any' },
+    { metadata: { promptTrust }, fix: 'heddle keys create <name> --prompt-trust any' },
   )
 }
 

@@ -83,7 +83,7 @@ function outsideTrust(
     {
       param: 'model',
       metadata: { ...metadata, promptTrust: scope },
-      fix: `heddle keys create --prompt-trust ${needed}`,
+      fix: `heddle keys create <name> --prompt-trust ${needed}`,
     },
   )
 }
