@@ -138,7 +138,7 @@ describe('bootstraps listed by an HTTP endpoint', () => {
   it('says so where nobody listens', async () => {
     await assert.rejects(resolve('http://127.0.0.1:1/list?token=hunter2'), (error: unknown) => {
       assert.ok(error instanceof HeddleError && error.code === 'peer_unreachable')
-      assert.equal(error.message, 'bootstrap: http://127.0.0.1:1/list cannot be reached')
+      assert.equal(error.message, 'the list of bootstraps at http://127.0.0.1:1/list cannot be reached')
       return true
     })
   })
