@@ -48,6 +48,8 @@ export class NetworkRules {
   readonly admit = (peer: NodeId, options: { readonly signal: AbortSignal }): Promise<boolean> =>
     this.#membership?.admit(peer, options) ?? Promise.resolve(false)
 
+  readonly lost = (peer: NodeId, why: 'broken' | 'silent'): void => this.#membership?.lost(peer, why)
+
   readonly gate: PeerGate = {
     // Who belongs to the network is known only after talking to it; nothing is served before.
     mayConnect: () => true,

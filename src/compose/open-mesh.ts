@@ -63,10 +63,10 @@ export async function openMesh(
   const { node } = host
   const gossip = new Libp2pGossip({ node })
   const streams = new Libp2pPeerStreams({ node })
-  const { addressesOf, admit } = rules
+  const { addressesOf, admit, lost } = rules
   const sessions = stack.use(
     new PeerSessions(
-      { streams, clock, log, endOfTurn: setImmediate, addressesOf, admit, serve: services.servePeer },
+      { streams, clock, log, endOfTurn: setImmediate, addressesOf, admit, lost, serve: services.servePeer },
       { self: identity.id, memoryBytes: memoryLimitBytes() * SESSIONS_SHARE },
     ),
   )

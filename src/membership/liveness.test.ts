@@ -66,6 +66,49 @@ describe('liveness', () => {
     assert.equal(probed.length, 0)
   })
 
+  it('takes what fails together for one failure', async () => {
+    const { clock, liveness } = scope(() => Promise.reject(new Error('no')))
+    for (let request = 0; request < 20; request += 1)
+      liveness.observed(PEER, { kind: 'unreachable', reason: 'the connection broke' })
+    liveness.lost(PEER, 'silent')
+    assert.deepEqual([liveness.view(PEER).state, liveness.view(PEER).failures], ['suspect', 1])
+    await clock.advance(limit('peerProbeMinMs'))
+    assert.equal(liveness.view(PEER).failures, 2)
+  })
+
+  it('probes at once a peer whose session broke, and it stays in use until the probe fails', async () => {
+    let isThere = true
+    const { clock, liveness, probed } = scope(() => (isThere ? Promise.resolve() : Promise.reject(new Error('no'))))
+    liveness.lost(PEER, 'broken')
+    assert.equal(liveness.isUsable(PEER), true)
+    await clock.advance(1)
+    assert.deepEqual([liveness.view(PEER).state, probed.length], ['up', 1])
+    isThere = false
+    liveness.lost(PEER, 'broken')
+    liveness.lost(PEER, 'broken')
+    await clock.advance(1)
+    assert.deepEqual([liveness.view(PEER).state, probed.length], ['suspect', 2])
+  })
+
+  it('probes a few at a time when many break at once, and finds out about all', async () => {
+    let [running, most] = [0, 0]
+    const { clock, liveness, probed } = scope(async (peer, memory, signal) => {
+      running += 1
+      most = Math.max(most, running)
+      await memory.sleep(100, { signal })
+      running -= 1
+      if (Number(peer) % 2 === 1) throw new Error('no')
+    })
+    for (let peer = 0; peer < 100; peer += 1) liveness.lost(asNodeId(`${peer}`), 'broken')
+    // Of some is heard meanwhile.
+    for (let peer = 8; peer < 20; peer += 1) liveness.observed(asNodeId(`${peer}`), { kind: 'answered' })
+    await clock.advance(900 + (100 / limit('peerProbes')) * 100)
+    assert.equal(most, limit('peerProbes'))
+    assert.ok(probed.length >= 88, `${probed.length} probes`)
+    for (let peer = 20; peer < 100; peer += 1)
+      assert.equal(liveness.isUsable(asNodeId(`${peer}`)), peer % 2 === 0, `peer ${peer}`)
+  })
+
   it('runs few probes at once, and forgets peers that are gone', async () => {
     let [running, most] = [0, 0]
     const { clock, liveness, probed } = scope(async (_peer, memory, signal) => {

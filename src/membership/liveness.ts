@@ -71,9 +71,18 @@ export class Liveness {
     if (!this.isUsable(peer)) this.#answered(peer, undefined)
   }
 
+  /**
+   * A session with `peer` is no more. One that fell silent is a failure. One that broke is none yet, but a probe at once tells, before
+   * a request has to; of many that break together a few are probed at a time.
+   */
+  lost(peer: NodeId, why: 'broken' | 'silent'): void {
+    if (why === 'silent') this.#failed(peer, 'it fell silent')
+    else if (this.isUsable(peer)) this.#scheduleProbe(peer, 0)
+  }
+
   /** Forgets the peers that are no longer listed. */
   retain(isListed: (peer: NodeId) => boolean): void {
-    for (const peer of this.#views.keys()) {
+    for (const peer of new Set([...this.#views.keys(), ...this.#probes.keys()])) {
       if (isListed(peer)) continue
       this.#probes.get(peer)?.cancel()
       this.#probes.delete(peer)
@@ -101,7 +110,9 @@ export class Liveness {
 
   #failed(peer: NodeId, reason: string): void {
     const before = this.view(peer)
-    const failures = before.failures + 1
+    // What fails together, such as all requests on a session, is one failure; the next is that of the probe which is due.
+    const isSame = before.failures > 0 && this.#probes.has(peer)
+    const failures = isSame ? before.failures : before.failures + 1
     const state = failures >= limit('peerProbeFailures') ? 'down' : 'suspect'
     const isChange = before.state !== state
     const since = isChange ? this.#deps.clock.monotonic() : before.since
@@ -109,12 +120,11 @@ export class Liveness {
     if (isChange) this.#version += 1
     if (isChange && state === 'suspect')
       this.#deps.log.info({ peer, reason }, 'a peer cannot be reached; it gets no requests for now')
-    this.#scheduleProbe(peer, failures)
+    this.#scheduleProbe(peer, Math.min(limit('peerProbeMaxMs'), limit('peerProbeMinMs') * 2 ** (failures - 1)))
   }
 
-  #scheduleProbe(peer: NodeId, failures: number): void {
+  #scheduleProbe(peer: NodeId, pauseMs: number): void {
     if (this.#probes.has(peer) || this.#stopped.signal.aborted) return
-    const pauseMs = Math.min(limit('peerProbeMaxMs'), limit('peerProbeMinMs') * 2 ** (failures - 1))
     const timer = this.#deps.clock.after(pauseMs, () => {
       if (this.#running < limit('peerProbes')) void this.#probe(peer)
       else this.#queue.push(peer)
@@ -138,9 +148,14 @@ export class Liveness {
       if (this.#probes.delete(peer)) this.#failed(peer, reasonOf(error))
     } finally {
       this.#running -= 1
-      const next = this.#queue.shift()
-      if (next !== undefined && this.#probes.has(next)) void this.#probe(next)
+      this.#probeNext()
     }
+  }
+
+  /** Of those that wait, some were heard of or forgotten meanwhile. */
+  #probeNext(): void {
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift())
+      if (this.#probes.has(next)) return void this.#probe(next)
   }
 }
 

@@ -19,6 +19,8 @@ export interface MeshDeps {
   readonly addressesOf: (peer: NodeId) => readonly string[]
   /** Whether the peer is a member of the network; asked before anything of it is served. */
   readonly admit: (peer: NodeId, options: Waiting) => Promise<boolean>
+  /** A session with the peer broke or fell silent, whether anything ran on it or not. */
+  readonly lost: (peer: NodeId, why: 'broken' | 'silent') => void
   /** Serves a request of a peer that was admitted. A HeddleError becomes an answer that says so. */
   readonly serve: (from: NodeId, request: MessageRequest, options: Waiting) => Promise<MessageResponse>
 }

@@ -76,7 +76,17 @@ export class PeerLink {
     const failure = this.#failure
     if (!isProbe && failure !== undefined && failure.until > this.#deps.clock.monotonic())
       return Promise.reject(failure.error)
-    return untilAborted((this.#wanted ?? this.#want()).promise, signal)
+    const { promise } = this.#wanted ?? this.#want()
+    return isProbe ? untilAborted(promise, signal) : this.#awaitBriefly(promise, signal)
+  }
+
+  /** Another candidate may answer sooner than a peer that takes long; who asks for this one again finds what came of the dial. */
+  async #awaitBriefly(promise: Promise<PeerSession>, signal: AbortSignal): Promise<PeerSession> {
+    const late = new AbortController()
+    using _ = this.#deps.clock.after(limit('meshDialWaitMs'), () =>
+      late.abort(unreachable(this.peer, 'did not answer in time')),
+    )
+    return await untilAborted(promise, AbortSignal.any([signal, late.signal]))
   }
 
   /** Takes a session in and waits for its first sign of life; then it is the current one, unless another is preferred. */

@@ -64,7 +64,11 @@ export class PeerSession {
           this.#usedAt = clock.monotonic()
           return onRequest(this, request, options)
         },
-        onEnd: (end) => onEnd(this, end),
+        onEnd: (end) => {
+          onEnd(this, end)
+          // A peer that never said hello may be one that does not want to.
+          if (end.kind === 'silent' && end.what !== 'hello') stream.cut()
+        },
       },
       { side, windowBytes: bounds.windowBytes, openRequests: bounds.openRequests },
     )

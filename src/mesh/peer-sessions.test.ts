@@ -75,8 +75,46 @@ describe('sessions with peers', () => {
     silent.accept(MESH_PROTOCOL, (stream) => void new RawPeer(stream))
     const startedAt = fabric.clock.monotonic()
     await assert.rejects(fabric.during(a.ask(silent.self, '')), codeOf('peer_unreachable'))
+    assert.ok(fabric.clock.monotonic() - startedAt <= limit('meshDialWaitMs') + 10)
+    const probing = a.sessions.probe(silent.self, { signal: calm() })
+    await assert.rejects(fabric.during(probing), codeOf('peer_unreachable'))
     assert.ok(fabric.clock.monotonic() - startedAt <= limit('meshDialMs') + 10)
     assert.deepEqual(a.sessions.view(), [])
+  })
+
+  it('are made on when a request could not wait for them, for the next one', async () => {
+    const { fabric, a, b } = pair({ delayMs: 1_500 })
+    await assert.rejects(fabric.during(a.ask(b.self, '')), /did not answer in time/)
+    assert.deepEqual(a.outcomes.at(-1)?.[1].kind, 'unreachable')
+    await fabric.until(() => a.sessions.current(b.self) !== undefined)
+    assert.equal(await fabric.during(a.ask(b.self, 'again')), '200 a said again')
+  })
+
+  it('are told to be lost when they break and when they fall silent, and not when they end as meant', async () => {
+    for (const silent of [false, true]) {
+      const { fabric, a, b } = pair()
+      await fabric.during(a.ask(b.self, ''))
+      fabric.network.crash(b.self, { silent })
+      await fabric.clock.advance(silent ? 60_000 : 100)
+      assert.deepEqual(a.lost, [[b.self, silent ? 'silent' : 'broken']])
+    }
+    const { fabric, a, b } = pair()
+    await fabric.during(a.ask(b.self, ''))
+    await fabric.during(b.sessions.leave({ signal: calm() }))
+    await fabric.clock.advance(100)
+    assert.deepEqual([a.lost, b.lost], [[], []])
+  })
+
+  it('take the way with them on which they fell silent', async () => {
+    const { fabric, a, b } = pair()
+    await fabric.during(a.ask(b.self, ''))
+    fabric.network.partition([a.self], [b.self])
+    const failing = assert.rejects(a.ask(b.self, ''), /silent/)
+    await fabric.clock.advance(limit('meshSilentMs') + 2 * limit('meshLookMs') + 10)
+    await failing
+    assert.deepEqual(a.streams.paths(b.self), [])
+    fabric.network.heal()
+    assert.equal(await fabric.during(a.ask(b.self, 'back')), '200 a said back')
   })
 
   it('tell of a peer of another version with both numbers', async () => {

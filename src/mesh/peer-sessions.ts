@@ -252,6 +252,8 @@ export class PeerSessions implements AsyncDisposable {
   #ended(session: PeerSession, end: SessionEnd): void {
     const { peer, path, side } = session
     this.#links.get(peer)?.ended(session)
+    if (end.kind === 'lost') this.#deps.lost(peer, 'broken')
+    else if (end.kind === 'silent') this.#deps.lost(peer, 'silent')
     this.#deps.log[levelOf(end)](
       { peer, path: path.kind, transport: path.transport, side, end: end.kind, reason: sessionEndText(end) },
       'a session with a peer ended',

@@ -13,6 +13,8 @@ export interface PeerPath {
 
 export interface PeerStream extends Duplex {
   readonly path: PeerPath
+  /** Ends the stream at once, and the way on which it came: the peer gives no sign of life there. */
+  cut(): void
 }
 
 export interface OpenOptions {
@@ -26,6 +28,7 @@ export interface OpenOptions {
  * - `open` uses the best connection there is (direct before circuit), or dials; it rejects with `peer_unreachable` where the peer
  *   does not answer, is another than `peer`, or does not speak the protocol, and with the signal's reason when that aborts;
  * - a stream handed over by `accept` comes from a peer that proved its key; one nobody accepts is refused;
+ * - after `cut` the way is gone with every stream on it, on both sides where the other one lives, and `open` looks for a new one;
  * - `onPath` listeners hear of each new way to a peer, so that who uses a worse one can change over.
  */
 export interface PeerStreams {

@@ -148,6 +148,23 @@ export function peerStreamsContract(name: string, open: () => Promise<PeerStream
       assert.equal(stream.peer, second.self)
     })
 
+    it('cuts a way with everything on it, on both sides, and makes a new one', async () => {
+      await using scope = await open()
+      const [first, second] = scope.nodes
+      const { opened, taken } = await connect(scope)
+      const others = acceptAll(second, TWO)
+      const addresses = [...second.addresses]
+      const other = await scope.during(first.streams.open(second.self, TWO, { addresses, signal: calm() }))
+      await scope.until(() => others.taken.length === 1)
+      const readers = [opened, taken, other, ...others.taken].map((stream) => new Reader(stream))
+      opened.cut()
+      await scope.until(() => readers.every(({ ends }) => ends.length === 1))
+      await scope.until(() => [first.streams.paths(second.self), second.streams.paths(first.self)].flat().length === 0)
+      const again = await scope.during(first.streams.open(second.self, TWO, { addresses, signal: calm() }))
+      await scope.until(() => others.taken.length === 2)
+      assert.equal(again.peer, second.self)
+    })
+
     it('stops with the reason of its signal, and what comes later is closed', async () => {
       await using scope = await open()
       const [first, second] = scope.nodes

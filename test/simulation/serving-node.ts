@@ -133,6 +133,9 @@ export class ServingNode {
       endOfTurn: (task) => void clock.after(0, task),
       addressesOf: (peer) => this.membership.registry.table.get(peer)?.record.addresses ?? [],
       admit: (peer, options) => this.membership.admit(peer, options),
+      lost: (peer, why) => {
+        if (this.isUp) this.membership.lost(peer, why)
+      },
       serve: (from, request, options) => service.serve(from, request, options),
     }
     const sessions = new PeerSessions(deps, { self: this.peer, memoryBytes: 2 ** 30, bounds: BOUNDS })

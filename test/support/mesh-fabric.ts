@@ -11,6 +11,7 @@ import type { RouteTarget } from '../../src/core/routing/candidate.ts'
 import type { MeshDeps } from '../../src/mesh/deps.ts'
 import { MeshConnector } from '../../src/mesh/mesh-connector.ts'
 import { PeerSessions, type PeerSessionsOptions } from '../../src/mesh/peer-sessions.ts'
+import type { PeerStreams } from '../../src/ports/peer-streams.ts'
 import { answer, bytesOf, calm, readAll, requestOf, textOf, wholeOf } from './mesh-pair.ts'
 import { RecordingLogger } from './recording-logger.ts'
 
@@ -26,10 +27,13 @@ export interface FabricNodeChanges {
 /** One node; what its connector reports is kept. */
 export class FabricNode implements AsyncDisposable {
   readonly self: NodeId
+  readonly streams: PeerStreams
   readonly sessions: PeerSessions
   readonly connector: MeshConnector
   readonly log = new RecordingLogger()
   readonly outcomes: (readonly [NodeId, PeerOutcome])[] = []
+  /** Sessions that broke or fell silent. */
+  readonly lost: (readonly [NodeId, 'broken' | 'silent'])[] = []
   /** Requests dispatched and ended. */
   dispatched = 0
   ended = 0
@@ -37,14 +41,16 @@ export class FabricNode implements AsyncDisposable {
   constructor(fabric: Fabric, name: string, changes: FabricNodeChanges = {}) {
     const { clock, peers } = fabric
     this.self = asNodeId(name)
+    this.streams = changes.streams ?? peers.open(this.self)
     this.sessions = new PeerSessions(
       {
-        streams: changes.streams ?? peers.open(this.self),
+        streams: this.streams,
         clock,
         log: this.log,
         endOfTurn: (task) => void clock.after(0, task),
         addressesOf: (peer) => [`/memory/${peer}`],
         admit: changes.admit ?? (async () => true),
+        lost: (peer, why) => void this.lost.push([peer, why]),
         serve: changes.serve ?? echo,
       },
       { self: this.self, memoryBytes: 16 * GIB, ...changes.options },

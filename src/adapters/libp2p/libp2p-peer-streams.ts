@@ -4,8 +4,10 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { HeddleError } from '../../core/errors.ts'
 import { asNodeId, type NodeId } from '../../core/ids.ts'
 import { limit } from '../../core/limits.ts'
+import { MESH_PROTOCOL } from '../../core/mesh/session-options.ts'
 import type { OpenOptions, PeerPath, PeerStream, PeerStreams } from '../../ports/peer-streams.ts'
 import { dialPeer } from './dial-peer.ts'
+import { HTTP1_PROTOCOL } from './http1-client.ts'
 import { Libp2pDuplex } from './libp2p-duplex.ts'
 import { bestFirst, pathOf } from './peer-path.ts'
 
@@ -21,13 +23,24 @@ const STREAM_OPTIONS = {
   runOnLimitedConnection: true,
 } as const
 
+/** Protocols whose streams carry bodies; all others are questions and gossip. */
+const MUCH = [MESH_PROTOCOL, HTTP1_PROTOCOL, '/libp2p/circuit/relay/']
+
 /** A stream that knows its way. */
 class Libp2pPeerStream extends Libp2pDuplex implements PeerStream {
   readonly path: PeerPath
+  readonly #connection: Connection
 
   constructor(stream: Stream, connection: Connection) {
     super(stream, asNodeId(connection.remotePeer.toString()))
     this.path = pathOf(connection)
+    this.#connection = connection
+  }
+
+  cut(): void {
+    const silent = new HeddleError('upstream_failed', 'the peer gives no sign of life')
+    this.abort(silent)
+    this.#connection.abort(silent)
   }
 }
 
@@ -65,11 +78,15 @@ export class Libp2pPeerStreams implements PeerStreams {
   ): Promise<Libp2pPeerStream> {
     let failure: unknown = new HeddleError('peer_unreachable', `${id.toString()} is not connected`)
     for (const connection of bestFirst(this.#node.getConnections(id))) {
+      const late = AbortSignal.timeout(limit('streamOpenMs'))
       try {
-        return new Libp2pPeerStream(await newStream(connection, protocol, signal), connection)
+        const stream = await newStream(connection, protocol, AbortSignal.any([signal, late]))
+        return new Libp2pPeerStream(stream, connection)
       } catch (cause) {
         signal.throwIfAborted()
         if (isUnsupported(cause)) throw cause
+        // Whoever lives answers at once, unless much was sent before; and who has a session on it judges better.
+        if (late.aborted && !carriesMuch(connection)) connection.abort(new Error('no answer to a new stream'))
         failure = cause
       }
     }
@@ -126,6 +143,11 @@ export function peerIdOf(peer: NodeId): PeerId {
 export function unreachable(peer: string, cause?: unknown): HeddleError {
   if (cause instanceof HeddleError && cause.code === 'peer_unreachable') return cause
   return new HeddleError('peer_unreachable', `cannot reach ${peer}`, { cause })
+}
+
+/** Whether streams are open on the connection that may hold up a new one. */
+function carriesMuch({ streams }: Connection): boolean {
+  return streams.some(({ protocol }) => MUCH.some((each) => protocol.startsWith(each)))
 }
 
 function isUnsupported(error: unknown): boolean {

@@ -5,7 +5,6 @@ import { noise } from '@libp2p/noise'
 import { preSharedKey } from '@libp2p/pnet'
 import { tcp } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
-import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import type { Libp2pInit } from 'libp2p'
 import { HeddleError } from '../../core/errors.ts'
@@ -14,6 +13,7 @@ import type { HostOptions } from './host-options.ts'
 import { leanMuxer } from './lean-muxer.ts'
 import type { QuicState } from './quic.ts'
 import { guardedMuxer } from './stream-guard.ts'
+import { endingWebSockets } from './websocket-transport.ts'
 
 type TransportInit = Pick<Libp2pInit, 'transports' | 'connectionEncrypters' | 'streamMuxers' | 'connectionProtector'>
 
@@ -40,7 +40,7 @@ export function transportsOf({ maxConnections, presharedKey }: HostOptions, quic
         backlog: limit('meshPendingConnections'),
         maxConnections: maxConnections + limit('meshPendingConnections'),
       }),
-      webSockets({ maxBufferedAmount: limit('streamReadBufferBytes') }),
+      endingWebSockets({ maxBufferedAmount: limit('streamReadBufferBytes') }),
       ...(quic.kind === 'on' ? [quic.transport] : []),
       circuitRelayTransport({ maxInboundStopStreams: circuits, maxOutboundStopStreams: circuits }),
     ],

@@ -123,10 +123,19 @@ export class MemoryPeerStreams implements PeerStreams {
 
   #keep(duplex: Duplex, kind: WayKind): PeerStream {
     const isNew = !this.#streamsWith(duplex.peer).some(({ path }) => path.kind === kind)
-    const stream = new MemoryPeerStream(duplex, pathOf(kind, duplex.peer), () => this.#streams.delete(stream))
+    const stream = new MemoryPeerStream(duplex, pathOf(kind, duplex.peer), {
+      onClosed: () => void this.#streams.delete(stream),
+      onCut: () => this.#cut(stream),
+    })
     this.#streams.add(stream)
     if (isNew) this.#tellPath(duplex.peer, kind)
     return stream
+  }
+
+  /** Everything on the way of `stream` ends with it. */
+  #cut({ peer, path }: MemoryPeerStream): void {
+    for (const each of this.#streamsWith(peer))
+      if (each.path.kind === path.kind) each.abort(new HeddleError('upstream_failed', 'the peer gives no sign of life'))
   }
 
   #streamsWith(peer: NodeId): readonly MemoryPeerStream[] {
@@ -138,17 +147,22 @@ export class MemoryPeerStreams implements PeerStreams {
   }
 }
 
+interface MemoryStreamHost {
+  readonly onClosed: () => void
+  readonly onCut: () => void
+}
+
 class MemoryPeerStream implements PeerStream {
   readonly peer: NodeId
   readonly path: PeerPath
   readonly #duplex: Duplex
-  readonly #onClosed: () => void
+  readonly #host: MemoryStreamHost
 
-  constructor(duplex: Duplex, path: PeerPath, onClosed: () => void) {
+  constructor(duplex: Duplex, path: PeerPath, host: MemoryStreamHost) {
     this.peer = duplex.peer
     this.path = path
     this.#duplex = duplex
-    this.#onClosed = onClosed
+    this.#host = host
   }
 
   start(events: ByteDuplexEvents): void {
@@ -156,7 +170,7 @@ class MemoryPeerStream implements PeerStream {
       received: (bytes) => events.received(bytes),
       drained: () => events.drained(),
       closed: (error) => {
-        this.#onClosed()
+        this.#host.onClosed()
         events.closed(error)
       },
     })
@@ -172,6 +186,10 @@ class MemoryPeerStream implements PeerStream {
 
   abort(error: unknown): void {
     this.#duplex.abort(error)
+  }
+
+  cut(): void {
+    this.#host.onCut()
   }
 }
 
