@@ -1,150 +1,192 @@
-/** A network of a thousand nodes in virtual time. Most are light: they sign, pass gossip on and answer syncs over one shared registry. */
+/**
+ * A network of a thousand nodes in virtual time. Each is a real membership with a registry of its own and signs with its own key. What
+ * a message says and whether its signature is good is computed once for all of them, except at the newcomers, which compute it all.
+ */
 import { MemoryClock } from '../../src/adapters/memory/memory-clock.ts'
 import { type MemoryGossip, MemoryGossipNetwork } from '../../src/adapters/memory/memory-gossip.ts'
-import type { NodeId } from '../../src/core/ids.ts'
-import { encodeBatch, registryTopic } from '../../src/core/registry/gossip-batch.ts'
-import { beatIntervalMs, leaseMsFor } from '../../src/core/registry/lease.ts'
-import { SYNC_PROTOCOL } from '../../src/core/registry/sync-messages.ts'
-import { SyncAnswers } from '../../src/membership/sync-answers.ts'
+import { beatIntervalMs } from '../../src/core/registry/lease.ts'
 import { SimulatedNode } from '../../test/simulation/simulated-node.ts'
-import { nth, scheme, TEST_NETWORK, TestDevice, testRegistry } from '../../test/support/registry-peer.ts'
+import { nth, scheme, TestDevice } from '../../test/support/registry-peer.ts'
 import { seededChance } from '../../test/support/seeded-chance.ts'
+import { sharedReaders, sharedScheme } from './shared-readers.ts'
 
-const TOPIC = registryTopic(TEST_NETWORK)
 const SECOND = 1_000
 const STEP_MS = 50
-/** Dials of each light node; it gets as many from others. */
-const DIALS = 4
 /** One way; what is common between cities of one continent. */
 const LINK_DELAY_MS = [5, 60] as const
+const LOSS = 0.01
+/** Dials of each node when the network forms; it gets as many from others. */
+const DIALS = 4
+const SETTLE_MS = 2 * SECOND
 const QUOTAS = { records: 100_000, perBlock: 100_000, withoutBlock: 100_000 }
-/** Numbers of the light nodes' keys begin here; those of whole nodes above. */
-const LIGHT = 10_000
-const WHOLE = 90_000
+const FIRST_DEVICE = 10_000
 
 export interface NetworkFigures {
   readonly nodes: number
-  /** Virtual time from the start of a whole node until it listed everybody. */
+  /** Virtual time from the start of a newcomer until it listed everybody. */
   readonly joinMs: readonly number[]
-  /** Virtual time from a change at a whole node until 99 % of all nodes had it. */
+  /** Virtual time from a change until 99 % of all nodes had it, and until all had it. */
   readonly spreadMs: readonly number[]
-  /** Of a whole node when nothing happens: bytes and messages of gossip that it takes in a minute, each counted once. */
+  readonly everybodyMs: readonly number[]
+  /** Of an average node in a minute without changes: gossip heard first, all copies of it, comparisons; one direction each. */
   readonly messagesPerMinute: number
+  readonly copiesPerMessage: number
+  readonly gossipKilobytesPerMinute: number
+  readonly syncKilobytesPerMinute: number
 }
 
-/** The nodes that are measured are whole, with the real codec and crypto. */
-export async function simulateNetwork(
-  count: number,
-  { joins, changes, signal }: { readonly joins: number; readonly changes: number; readonly signal: AbortSignal },
-): Promise<NetworkFigures> {
-  const clock = new MemoryClock()
-  const chance = seededChance(11)
-  const network = new MemoryGossipNetwork({ clock, chance })
-  network.faults = { delayMs: LINK_DELAY_MS, loss: 0.01, duplication: 0 }
-  const registry = testRegistry({ quotas: QUOTAS })
-  const heard = new Map<string, number>()
-  const devices = Array.from({ length: count - joins }, (_, index) => new TestDevice(LIGHT + index))
-  for (const device of devices) {
-    const record = device.record(1, {
-      leaseMs: leaseMsFor(count),
-      addresses: [`/memory/${device.peer}`],
-      signedAt: clock.now(),
-    })
-    registry.receiveRecord(record.bytes, { now: clock.now(), at: clock.monotonic(), source: 'author', idleMs: 0 })
-    startLight(network.open(device.peer), device)
-  }
-  await connectAll()
+export interface NetworkOptions {
+  readonly joins: number
+  readonly changes: number
+  readonly steadySeconds: number
+  readonly signal: AbortSignal
+}
 
-  function startLight(gossip: MemoryGossip, device: TestDevice): void {
-    const ignore = {
-      membersOnly: false,
-      onOutcome: () => undefined,
-      onHello: () => undefined,
-      objectionToPeer: () => undefined,
+export async function simulateNetwork(count: number, options: NetworkOptions): Promise<NetworkFigures> {
+  const run = new NetworkRun(count, options)
+  await run.form()
+  const joinMs = await run.join()
+  const spread = await run.change()
+  const steady = await run.rest()
+  await run.end()
+  return { nodes: count, joinMs, ...spread, ...steady }
+}
+
+class NetworkRun {
+  readonly #options: NetworkOptions
+  readonly #clock = new MemoryClock()
+  readonly #chance = seededChance(11)
+  readonly #network = new MemoryGossipNetwork({ clock: this.#clock, chance: this.#chance })
+  readonly #devices: readonly TestDevice[]
+  readonly #nodes: SimulatedNode[] = []
+
+  constructor(count: number, options: NetworkOptions) {
+    this.#options = options
+    this.#devices = Array.from({ length: count }, (_, index) => new TestDevice(FIRST_DEVICE + index))
+    this.#network.faults = { delayMs: LINK_DELAY_MS, loss: LOSS, duplication: 0 }
+  }
+
+  /** All but the newcomers start, connected to some of those before them, and know each other as after a long time. */
+  async form(): Promise<void> {
+    const [readers, shared] = [sharedReaders(), sharedScheme(scheme)]
+    const old = this.#devices.slice(0, this.#devices.length - this.#options.joins)
+    const common = { clock: this.#clock, network: this.#network, chance: this.#chance, quotas: QUOTAS }
+    for (const device of old) {
+      const deps = { ...common, scheme: shared, readers, bootstrap: [] }
+      const earlier = [...this.#nodes]
+      const node = new SimulatedNode(deps, device, {
+        hasDisk: false,
+        onOpen: async (gossip) => this.#connect(gossip, earlier),
+      })
+      await node.start()
+      this.#nodes.push(node)
+      this.#meet(node)
+      // So that their beats do not come all at once for ever.
+      await this.#clock.advance(Math.round(beatIntervalMs(old.length) / old.length))
     }
-    const answers = new SyncAnswers({ clock, network: TEST_NETWORK, registry, ...ignore })
-    gossip.answer(SYNC_PROTOCOL, async (from, question) => answers.answer(from, question))
-    gossip.subscribe(TOPIC, ({ data }) => {
-      const key = Buffer.from(data).toString('latin1')
-      const times = heard.get(key)
-      if (times !== undefined) heard.set(key, times + 1)
-      return 'accept'
-    })
-    let number = 0
-    const beat = (): void => {
-      number += 1
-      const { bytes } = device.beat(number, { sentAt: clock.now(), leaseMs: leaseMsFor(count) })
-      registry.receiveBeat(bytes, { now: clock.now(), at: clock.monotonic(), source: 'author', idleMs: 0 })
-      void gossip.publish(TOPIC, encodeBatch({ records: [], beats: [bytes], proofs: [] }), { signal })
-      clock.after(beatIntervalMs(count) * (0.8 + 0.4 * chance()), beat)
+    await this.#clock.advance(SETTLE_MS)
+  }
+
+  /** Connects a node that starts with some of those before it, in no time. */
+  #connect(gossip: MemoryGossip, earlier: readonly SimulatedNode[]): void {
+    for (let dial = 0; dial < Math.min(DIALS, earlier.length); dial += 1) {
+      const other = this.#network.node(nth(earlier, this.#below(earlier.length)).peer)
+      if (other === undefined) continue
+      gossip.gained(other.self)
+      other.gained(gossip.self)
     }
-    clock.after(beatIntervalMs(count) * chance(), beat)
   }
 
-  async function connectAll(): Promise<void> {
-    const dial = async (peer: NodeId): Promise<void> => {
-      const other = nth(devices, Math.floor(chance() * devices.length)).peer
-      // A node that drew itself makes no connection.
-      await network
-        .node(peer)
-        ?.connect(`/memory/${other}`, { signal })
-        .catch(() => undefined)
+  /** Registers `node` and those before it at each other, without the way over the network. */
+  #meet(node: SimulatedNode): void {
+    const record = (of: SimulatedNode): Uint8Array | undefined =>
+      of.membership.registry.table.get(of.peer)?.signed.bytes
+    const own = record(node)
+    const arrival = {
+      now: this.#clock.now(),
+      at: this.#clock.monotonic(),
+      source: 'author' as const,
+      idleMs: 0,
     }
-    const dials = devices.flatMap(({ peer }) => Array.from({ length: DIALS }, () => dial(peer)))
-    await Promise.all([...dials, clock.advance(SECOND)])
-  }
-
-  async function until(isTrue: () => boolean, mostMs: number): Promise<number> {
-    const from = clock.monotonic()
-    while (!isTrue() && clock.monotonic() - from < mostMs) {
-      signal.throwIfAborted()
-      await clock.advance(STEP_MS)
+    for (const other of this.#nodes) {
+      if (other === node) return
+      const theirs = record(other)
+      if (own !== undefined) other.membership.registry.receiveRecord(own, arrival)
+      if (theirs !== undefined) node.membership.registry.receiveRecord(theirs, arrival)
     }
-    return isTrue() ? clock.monotonic() - from : Number.POSITIVE_INFINITY
   }
 
-  const whole: SimulatedNode[] = []
-  const joinMs: number[] = []
-  for (let join = 0; join < joins; join += 1) {
-    const bootstrap: readonly NodeId[] = [nth(devices, Math.floor(chance() * devices.length)).peer]
-    const node = new SimulatedNode(
-      { clock, network, chance, scheme, bootstrap, quotas: QUOTAS },
-      new TestDevice(WHOLE + join),
-    )
-    whole.push(node)
-    await node.start()
-    joinMs.push(await until(() => node.membership.registry.table.live >= devices.length + whole.length, 60 * SECOND))
-  }
-
-  const spreadMs: number[] = []
-  const wanted = Math.ceil(0.99 * devices.length)
-  for (let change = 0; change < changes; change += 1) {
-    const node = nth(whole, change % whole.length)
-    heard.clear()
-    const gossip = network.node(node.peer)
-    const publish = gossip?.publish.bind(gossip)
-    // The bytes of the next record are known only when it is sent.
-    if (gossip !== undefined && publish !== undefined) {
-      gossip.publish = (topic, data, options) => {
-        if (data.length > 400) heard.set(Buffer.from(data).toString('latin1'), 0)
-        return publish(topic, data, options)
+  async join(): Promise<readonly number[]> {
+    const joinMs: number[] = []
+    for (const device of this.#devices.slice(this.#nodes.length)) {
+      const bootstrap = [nth(this.#nodes, this.#below(this.#nodes.length)).peer]
+      const deps = {
+        clock: this.#clock,
+        network: this.#network,
+        chance: this.#chance,
+        scheme,
+        bootstrap,
+        quotas: QUOTAS,
       }
+      const node = new SimulatedNode(deps, device, { hasDisk: false })
+      this.#nodes.push(node)
+      await node.start()
+      const listed = (): number => node.membership.registry.table.live
+      joinMs.push(await this.#until(() => listed() >= this.#nodes.length, 60 * SECOND))
     }
-    node.changeModel(`changed-${change}`)
-    const others = whole.filter((each) => each !== node)
-    const isSeen = (): boolean =>
-      [...heard.values()].some((times) => times >= wanted) &&
-      others.every((each) => each.membership.registry.table.having('model', `changed-${change}`).length === 1)
-    spreadMs.push(await until(isSeen, 30 * SECOND))
-    if (gossip !== undefined && publish !== undefined) gossip.publish = publish
-    await clock.advance(2 * SECOND)
+    return joinMs
   }
 
-  const measured = nth(whole, 0)
-  const before = { ...measured.membership.view().gossip }
-  await clock.advance(10 * SECOND)
-  const after = measured.membership.view().gossip
-  const messages = after.accepted + after.ignored - before.accepted - before.ignored
-  for (const node of whole) await node.kill()
-  return { nodes: count, joinMs, spreadMs, messagesPerMinute: messages * 6 }
+  async change(): Promise<Pick<NetworkFigures, 'spreadMs' | 'everybodyMs'>> {
+    const [spreadMs, everybodyMs]: [number[], number[]] = [[], []]
+    for (let change = 0; change < this.#options.changes; change += 1) {
+      const model = `changed-${change}`
+      nth(this.#nodes, this.#below(this.#nodes.length)).changeModel(model)
+      const knowing = (): number =>
+        this.#nodes.filter(({ membership }) => membership.registry.table.having('model', model).length === 1).length
+      const most = await this.#until(() => knowing() >= 0.99 * this.#nodes.length, 30 * SECOND)
+      spreadMs.push(most)
+      everybodyMs.push(most + (await this.#until(() => knowing() === this.#nodes.length, 60 * SECOND)))
+    }
+    return { spreadMs, everybodyMs }
+  }
+
+  async rest(): Promise<
+    Pick<
+      NetworkFigures,
+      'messagesPerMinute' | 'copiesPerMessage' | 'gossipKilobytesPerMinute' | 'syncKilobytesPerMinute'
+    >
+  > {
+    const { steadySeconds } = this.#options
+    const before = { ...this.#network.counts }
+    await this.#clock.advance(steadySeconds * SECOND)
+    const after = this.#network.counts
+    const perNode = 60 / steadySeconds / this.#nodes.length
+    const deliveries = after.deliveries - before.deliveries
+    const gossipBytes = after.gossipBytes - before.gossipBytes
+    return {
+      messagesPerMinute: deliveries * perNode,
+      copiesPerMessage: (after.copies - before.copies) / deliveries,
+      gossipKilobytesPerMinute: (gossipBytes * perNode) / 1_000,
+      syncKilobytesPerMinute: ((after.questionBytes - before.questionBytes) * perNode) / 1_000,
+    }
+  }
+
+  async end(): Promise<void> {
+    for (const node of this.#nodes) await node.kill()
+  }
+
+  /** The virtual time until it is true; `mostMs` where it did not come to that. */
+  async #until(isTrue: () => boolean, mostMs: number): Promise<number> {
+    const from = this.#clock.monotonic()
+    while (!isTrue() && this.#clock.monotonic() - from < mostMs) {
+      this.#options.signal.throwIfAborted()
+      await this.#clock.advance(STEP_MS)
+    }
+    return this.#clock.monotonic() - from
+  }
+
+  #below(most: number): number {
+    return Math.floor(this.#chance() * most)
+  }
 }
