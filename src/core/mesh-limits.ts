@@ -93,7 +93,7 @@ export const MESH_LIMITS = {
   recordRefreshMs: { value: 10 * 60_000, unit: 'ms', reason: 'a record is signed again this often though nothing changed' },
   recordPauseMs: { value: 10_000, unit: 'ms', reason: 'an author signs one record in this time in the long run' },
   recordBurst: { value: 5, unit: 'items', reason: 'records an author may sign at once: a start, three models, a load' },
-  registryRecords: { value: 10_000, unit: 'items', reason: 'about 60 MiB; further nodes are not listed' },
+  registryRecords: { value: 10_000, unit: 'items', reason: 'about 90 MB of records with one model each; further nodes are not listed' },
   recordsPerBlock: { value: 32, unit: 'items', reason: 'nodes with a public address in one /24 or /48, so that one site cannot fill the table' },
   recordsWithoutBlock: { value: 5_000, unit: 'items', reason: 'nodes without a public address of their own: half the table stays for the others' },
   verifiedItems: { value: 20_000, unit: 'items', reason: 'signatures known to be good; two for each record held' },
