@@ -1,6 +1,8 @@
-/**
- * A network of a thousand nodes in virtual time. Each is a real membership with a registry of its own and signs with its own key. What
- * a message says and whether its signature is good is computed once for all of them, except at the newcomers, which compute it all.
+/** A network of a thousand nodes in virtual time. */
+
+/*
+ * Each is a real membership with a registry of its own and signs with its own key. What a message says and whether its
+ * signature is good is computed once for all of them, except at the newcomers, which compute it all.
  */
 import { MemoryClock } from '../../src/adapters/memory/memory-clock.ts'
 import { type MemoryGossip, MemoryGossipNetwork } from '../../src/adapters/memory/memory-gossip.ts'

@@ -1,6 +1,8 @@
-/**
- * Whether something signed proves that its author lives now. An old record or beat is as well signed as a new one, so who repeats it
- * must not make a node that is gone look alive to one that does not remember it (docs/decisions/0010-replayed-records.md).
+/** Whether something signed proves that its author lives now. */
+
+/*
+ * An old record or beat is as well signed as a new one, so who repeats it must not make a node that is gone look alive
+ * to one that does not remember it (docs/decisions/0010-replayed-records.md).
  */
 import { asUnixMs, type MonotonicMs, type NodeId, type UnixMs } from '../ids.ts'
 import { limit } from '../limits.ts'
