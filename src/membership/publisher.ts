@@ -70,7 +70,9 @@ export class Publisher {
   connected(): void {
     this.#announce?.cancel()
     if (this.#stopped.signal.aborted) return
-    this.#announce = this.#deps.clock.after(ANNOUNCE_MS, () => this.#publishBeat({ withRecord: true }))
+    const { clock } = this.#deps
+    const waitMs = Math.max(ANNOUNCE_MS, this.#beats.waitMs('', clock.monotonic()))
+    this.#announce = clock.after(waitMs, () => this.#publishBeat({ withRecord: true }))
   }
 
   /** An earlier run of this node published up to `position`. */
