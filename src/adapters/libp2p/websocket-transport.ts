@@ -1,5 +1,5 @@
 /** WebSocket, whose connections end when they are given up: libp2p's own resets them with a code that no WebSocket may send. */
-import type { MultiaddrConnection, Transport, Upgrader } from '@libp2p/interface'
+import type { MultiaddrConnection, Upgrader } from '@libp2p/interface'
 import { webSockets } from '@libp2p/websockets'
 import type { Libp2pInit } from 'libp2p'
 
@@ -17,7 +17,7 @@ const GIVEN_UP = 4_000
 export function endingWebSockets(init: Parameters<typeof webSockets>[0]): TransportFactory {
   const open = webSockets(init)
   return (components) => {
-    const transport = open(components) as Transport
+    const transport = open(components)
     const dial = transport.dial.bind(transport)
     const createListener = transport.createListener.bind(transport)
     transport.dial = (address, options) => dial(address, { ...options, upgrader: resettingUpgrader(options.upgrader) })
