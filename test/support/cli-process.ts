@@ -37,8 +37,8 @@ export function cliIn(home: string): Cli {
   const start = (args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess =>
     spawn(process.execPath, [MAIN, ...args], { env: { ...base, ...env }, cwd: tmpdir(), timeout: COMMAND_WITHIN_MS })
   const serve = (env: NodeJS.ProcessEnv = {}, prefix: readonly string[] = []): ChildProcess => {
-    const [command, ...args] = [...prefix, process.execPath, MAIN, 'serve'] as [string, ...string[]]
-    return spawn(command, args, { env: { ...base, ...env }, cwd: tmpdir() })
+    const command = [...prefix, process.execPath, MAIN, 'serve']
+    return spawn(command[0] ?? process.execPath, command.slice(1), { env: { ...base, ...env }, cwd: tmpdir() })
   }
   return { start, serve, call: (args, { env, input } = {}) => finished(start(args, env), input) }
 }

@@ -121,8 +121,8 @@ export class NetworkLab implements Disposable {
         const inner = net.connect(${port}, '127.0.0.1')
         for (const [a, b] of [[outer, inner], [inner, outer]]) { a.pipe(b); a.on('error', () => b.destroy()); a.on('close', () => b.destroy()) }
       }).listen(${JSON.stringify(socketPath)}, () => console.log('open'))`
-    const [command, ...args] = [...this.on(machine), NODE, '-e', script] as [string, ...string[]]
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const command = [...this.on(machine), NODE, '-e', script]
+    const child = spawn(command[0] ?? NODE, command.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] })
     this.#children.add(child)
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     child.stdout.once('data', () => resolve())
