@@ -1,12 +1,13 @@
 /** The program `heddle`: `node src/cli/main.ts`, or `bin/heddle.js` in a published package. */
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pathsOf } from '../compose/paths.ts'
 import { Interruption } from './interruption.ts'
 import { ownVersion } from './own-version.ts'
 
-/** What must not keep an ended command alive gets this long to let go. */
-const LINGER_MS = 2_000
+/** A reader that takes nothing holds up the end this long. */
+const UNREAD_MS = 2_000
 
 export async function main(args: readonly string[]): Promise<void> {
   // Shells and scripts ask for this often, so it loads nothing else.
@@ -29,7 +30,16 @@ export async function main(args: readonly string[]): Promise<void> {
   const { runCli } = await import('./run-cli.ts')
   const { stdin, stdout, stderr, env } = process
   process.exitCode = await runCli(args, { stdin, stdout, stderr, env, signal: controller.signal })
-  setTimeout(() => process.exit(), LINGER_MS).unref()
+  await Promise.race([Promise.all([stdout, stderr].map(written)), sleep(UNREAD_MS)])
+  // Everything of ours is disposed; packages leave timers behind that would keep the process for seconds.
+  process.exit()
+}
+
+/** Resolves when the stream has passed on what it was given, or cannot any more. */
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write('', () => resolve())
+  })
 }
 
 await main(process.argv.slice(2))

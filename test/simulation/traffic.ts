@@ -29,8 +29,8 @@ interface Asked {
 }
 
 const ATTEMPTS = 3
-/** No request may take longer: a peer that fell silent is found dead in 45 s, and two of three candidates may be such. */
-const MOST_MS = 110_000
+/** No request may take longer: a peer that fell silent is found out in 6 s, another dial is waited for 5 s, and two of three candidates may be such. */
+const MOST_MS = 45_000
 
 export class Traffic {
   readonly #clock: MemoryClock

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { NODE_ENVIRONMENT } from '../../scripts/setup.js'
 
 export const root = join(import.meta.dirname, '..', '..')
 const STOP_WITHIN_MS = 20_000
@@ -33,6 +34,8 @@ export function cleanEnv(home: string): NodeJS.ProcessEnv {
     // Nodes of different tests on one machine would find each other otherwise.
     HEDDLE_MODE: 'standalone',
     npm_config_cache: join(home, 'npm'),
+    // As for `npm start`: a home of its own would have every node compile everything, and write that down when it ends.
+    ...NODE_ENVIRONMENT,
   }
 }
 
