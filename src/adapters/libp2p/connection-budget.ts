@@ -46,10 +46,13 @@ export function checkConnectionBudget(config: BudgetConfig): ConnectionBudget {
   const message =
     `mesh.max_connections: ${config.maxConnections} connections may hold ${mebibytes(budget.worstCaseBytes)}, ` +
     `which is more than half of the ${mebibytes(config.memoryLimitBytes)} that this process may use`
-  throw new HeddleError('config_invalid', message, {
-    param: 'mesh.max_connections',
-    fix: `start it with --mesh-max-connections ${budget.maxConnections}`,
-  })
+  throw new HeddleError('config_invalid', message, { param: 'mesh.max_connections', fix: fixOf(config, budget) })
+}
+
+/** 0 connections would mean as many as fit. */
+function fixOf({ relayServer }: BudgetConfig, { maxConnections }: ConnectionBudget): string {
+  if (maxConnections > 0) return `start it with --mesh-max-connections ${maxConnections}`
+  return relayServer ? 'start it with --mesh-relay off' : 'give it more memory, or start it with --mode standalone'
 }
 
 function mebibytes(bytes: number): string {

@@ -7,6 +7,7 @@ import { limit } from '../../core/limits.ts'
 import type { SnapshotStore } from '../../ports/snapshot-store.ts'
 
 const OWNER_ONLY = 0o600
+const OWNER_ONLY_FOLDER = 0o700
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 
 export class FileSnapshotStore implements SnapshotStore {
@@ -35,7 +36,7 @@ export class FileSnapshotStore implements SnapshotStore {
     const folder = dirname(this.#path)
     const temporary = `${this.#path}.${randomBytes(6).toString('hex')}.tmp`
     try {
-      await mkdir(folder, { recursive: true })
+      await mkdir(folder, { recursive: true, mode: OWNER_ONLY_FOLDER })
       const file = await open(temporary, 'wx', OWNER_ONLY)
       try {
         await file.writeFile(bytes, { signal })
