@@ -113,6 +113,20 @@ describe('nodes', () => {
   })
 })
 
+describe('a node that is only remembered', () => {
+  it('was seen when it last said something, not when this one started', async () => {
+    const { admin, far, here, network } = await joined()
+    const { signedAt } = here.parts.membership.registry.table.get(far.node.peer)?.record ?? {}
+    await here.node.leave()
+    await far.node.kill()
+    await network.fabric.clock.advance(5 * SECOND)
+    await here.node.start()
+    const [, remembered] = NodeList.parse(admin.nodes()).nodes
+    assert.deepEqual([remembered?.id, remembered?.state], [far.node.peer, 'offline'])
+    assert.equal(Date.parse(remembered?.lastSeen ?? ''), signedAt)
+  })
+})
+
 describe('peers', () => {
   it('lists who is connected, and connects to others', async () => {
     const { admin, far, here, network } = await joined()

@@ -39,7 +39,6 @@ export function otherNodes(mesh: MeshParts): readonly NodeView[] {
 function nodeView(mesh: MeshParts, entry: RegistryEntry): NodeView {
   const { record, loads } = entry
   const { clock, membership, paths } = mesh
-  const heardMs = Math.max(0, clock.monotonic() - entry.heardAt)
   const rttMs = membership.liveness.view(record.peer).rttMs
   const ready = record.services.filter(({ name, state }) => name === LLM && state === 'ready')
   return {
@@ -56,8 +55,14 @@ function nodeView(mesh: MeshParts, entry: RegistryEntry): NodeView {
     models: [...new Set(ready.flatMap(({ offers }) => offers.map(({ id }) => id)))].sort(),
     inFlight: loads.reduce((sum, { inFlight }) => sum + inFlight, 0),
     capacity: record.services.reduce((sum, { capacity }) => sum + capacity, 0),
-    lastSeen: new Date(clock.now() - heardMs).toISOString(),
+    lastSeen: new Date(lastSeenOf(entry, clock)).toISOString(),
   }
+}
+
+/** Of a node that is only remembered, its last word that is known; when that came is not. */
+function lastSeenOf({ record, status, heardAt }: RegistryEntry, clock: MeshParts['clock']): number {
+  if (status === 'stale') return record.signedAt
+  return clock.now() - Math.max(0, clock.monotonic() - heardAt)
 }
 
 /** What this node sees goes before what the other says of itself. */
