@@ -1,5 +1,4 @@
 /** Sends events to a dataset of Axiom in batches, and loses them rather than hold anybody up. */
-import { request } from 'undici'
 import type { UnixMs } from '../../core/ids.ts'
 import { limit } from '../../core/limits.ts'
 import type { OcfEvent } from '../../core/wire/ocf-event.ts'
@@ -96,6 +95,7 @@ export class AxiomEvents implements AsyncDisposable {
     const late = new AbortController()
     using _ = this.#deps.clock.after(limit('analyticsTimeoutMs'), () => late.abort(new Error('too slow')))
     try {
+      const { request } = await import('undici')
       const { statusCode, body } = await request(this.#ingestUrl, {
         method: 'POST',
         headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json' },

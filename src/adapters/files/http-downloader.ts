@@ -1,5 +1,5 @@
 /** Downloads over HTTP with Range requests, so that a broken download goes on where it stopped (RFC 9110 §13.1.5 and §14). */
-import { Agent, type Dispatcher } from 'undici'
+import type { Agent, Dispatcher } from 'undici'
 import { HeddleError } from '../../core/errors.ts'
 import { limit } from '../../core/limits.ts'
 import type { Download, Downloader, DownloadOptions } from '../../ports/downloader.ts'
@@ -22,12 +22,12 @@ const PASSING = new Set([408, 425, 429, 500, 502, 503, 504])
 
 /** Dispose it to close its sockets. Addresses of private networks are allowed: the operator names each one. */
 export class HttpDownloader implements Downloader, AsyncDisposable {
-  readonly #agent: Agent
-  readonly #userAgent: string
+  readonly #options: HttpDownloaderOptions
+  /** Made for the first download, as its package takes 4 MB. */
+  #agent: Promise<Agent> | undefined
 
-  constructor({ connectTimeoutMs, stallMs, userAgent }: HttpDownloaderOptions) {
-    this.#agent = new Agent({ connect: { timeout: connectTimeoutMs }, headersTimeout: stallMs, bodyTimeout: stallMs })
-    this.#userAgent = userAgent
+  constructor(options: HttpDownloaderOptions) {
+    this.#options = options
   }
 
   async open(address: string, options: DownloadOptions): Promise<Download> {
@@ -63,12 +63,13 @@ export class HttpDownloader implements Downloader, AsyncDisposable {
 
   async #request(url: URL, headers: Record<string, string>, signal: AbortSignal): Promise<Answer> {
     try {
-      return await this.#agent.request({
+      this.#agent ??= openAgent(this.#options)
+      return await (await this.#agent).request({
         origin: url.origin,
         path: url.pathname + url.search,
         method: 'GET',
         // A compressed body would have another size and other ranges than the file.
-        headers: { ...headers, 'accept-encoding': 'identity', 'user-agent': this.#userAgent },
+        headers: { ...headers, 'accept-encoding': 'identity', 'user-agent': this.#options.userAgent },
         signal,
       })
     } catch (cause) {
@@ -78,8 +79,13 @@ export class HttpDownloader implements Downloader, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#agent.destroy()
+    await (await this.#agent)?.destroy()
   }
+}
+
+async function openAgent({ connectTimeoutMs, stallMs }: HttpDownloaderOptions): Promise<Agent> {
+  const { Agent } = await import('undici')
+  return new Agent({ connect: { timeout: connectTimeoutMs }, headersTimeout: stallMs, bodyTimeout: stallMs })
 }
 
 function rangeHeaders(fromByte: number, validator: string | undefined): Record<string, string> {

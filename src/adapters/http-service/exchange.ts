@@ -1,11 +1,12 @@
 /** One exchange with a service over undici's `dispatch`: head and bytes as they come, at the reader's pace. */
 import type { Readable } from 'node:stream'
-import { type Dispatcher, errors } from 'undici'
+import type { Dispatcher } from 'undici'
 import { ByteChannel, type ByteChannelOptions } from '../../core/byte-channel.ts'
 import { HeddleError } from '../../core/errors.ts'
 import { limit } from '../../core/limits.ts'
 import type { MessageHeaders, MessageResponse } from '../../core/message.ts'
 import { headersFromService } from '../../core/routing/service-headers.ts'
+import { undici } from './load-undici.ts'
 import { failureOf, interruptionOf } from './service-failure.ts'
 import type { ServiceUrl } from './service-url.ts'
 
@@ -114,7 +115,7 @@ class ServiceExchange implements Dispatcher.DispatchHandler, ByteChannelOptions 
   #wasStale(error: Error): boolean {
     const { method, body } = this.#parts.dispatch
     if (this.#isRepeated || !IDEMPOTENT.has(method) || isStream(body)) return false
-    return error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0
+    return error instanceof undici().errors.SocketError && (error.socket?.bytesRead ?? 0) > 0
   }
 
   #stop(reason: unknown): void {

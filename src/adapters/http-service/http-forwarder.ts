@@ -1,6 +1,6 @@
 /** Requests to a generic HTTP service at a fixed URL, streamed both ways over undici. */
 import { Readable } from 'node:stream'
-import { Pool } from 'undici'
+import type { Pool } from 'undici'
 import { HeddleError } from '../../core/errors.ts'
 import { asRequestId } from '../../core/ids.ts'
 import { limit } from '../../core/limits.ts'
@@ -8,6 +8,7 @@ import type { MessageHeaders, MessageRequest, MessageResponse } from '../../core
 import { headersForService } from '../../core/routing/service-headers.ts'
 import type { ForwarderOptions, ForwardOptions, ServiceForwarder } from '../../ports/service-forwarder.ts'
 import { exchange } from './exchange.ts'
+import { undici } from './load-undici.ts'
 import { parseServiceUrl, type ServiceUrl } from './service-url.ts'
 
 /** What proxies say of a service that is not there; of all other statuses a service is the author. */
@@ -84,7 +85,7 @@ export class HttpForwarder implements ServiceForwarder {
 }
 
 function poolFor({ origin }: ServiceUrl, connections: number): Pool {
-  return new Pool(origin, {
+  return new (undici().Pool)(origin, {
     connections,
     pipelining: 1,
     allowH2: false,

@@ -1,6 +1,5 @@
 /** The first peers of a node: multiaddrs as they were given, or one HTTP endpoint that lists them. */
 import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import { request } from 'undici'
 import { HeddleError } from '../../core/errors.ts'
 import type { NodeId } from '../../core/ids.ts'
 import { limit } from '../../core/limits.ts'
@@ -97,6 +96,8 @@ async function askEndpoint(endpoint: string, signal: AbortSignal): Promise<reado
 }
 
 async function answerOf(endpoint: string, signal: AbortSignal): Promise<string> {
+  // Few nodes have such an endpoint, and none asks it often.
+  const { request } = await import('undici')
   const { statusCode, body } = await request(endpoint, { signal, headers: { accept: 'application/json' } })
   const chunks: Buffer[] = []
   let sizeBytes = 0

@@ -6,7 +6,6 @@ import { type Identify, identify, identifyPush } from '@libp2p/identify'
 import type { ServiceMap } from '@libp2p/interface'
 import { type KadDHT, removePrivateAddressesMapper, removePublicAddressesMapper } from '@libp2p/kad-dht'
 import { type Ping, ping } from '@libp2p/ping'
-import { uPnPNAT } from '@libp2p/upnp-nat'
 import type { ServiceFactoryMap } from 'libp2p'
 import { limit } from '../../core/limits.ts'
 import { dht } from './dht.ts'
@@ -34,7 +33,7 @@ export interface HostServices extends ServiceMap {
 /** Ours, so that no node strays into the tables of another system. */
 const PROTOCOL_PREFIX = 'heddle'
 
-export function servicesOf(options: HostOptions): ServiceFactoryMap<HostServices> {
+export async function servicesOf(options: HostOptions): Promise<ServiceFactoryMap<HostServices>> {
   const isPublic = options.publicAddresses.length > 0
   const meetsOthers = options.mode !== 'standalone' && options.listen !== undefined
   const behindRouter = meetsOthers && !isPublic && !isLoopbackHost(options.listen.host)
@@ -46,9 +45,15 @@ export function servicesOf(options: HostOptions): ServiceFactoryMap<HostServices
     ...(options.mode === 'standalone' ? {} : dhts({ isPublic })),
     addressBook: addressBook(),
     ...(meetsOthers ? { autoNat: dialBack({ protocolPrefix: PROTOCOL_PREFIX }), dcutr: dcutr() } : {}),
-    ...(behindRouter ? { upnp: uPnPNAT({ portMappingDescription: 'heddle' }) } : {}),
+    ...(behindRouter ? { upnp: await portMapping() } : {}),
     ...(options.relayServer ? { relay: relayServer() } : {}),
   } as ServiceFactoryMap<HostServices>
+}
+
+/** Loaded where there may be a router to ask: its packages read XML. */
+async function portMapping(): Promise<ServiceFactoryMap[string]> {
+  const { uPnPNAT } = await import('@libp2p/upnp-nat')
+  return uPnPNAT({ portMappingDescription: 'heddle' })
 }
 
 /** Both look peers up, and connect to those they ask; a node that should meet nobody by itself has neither. */

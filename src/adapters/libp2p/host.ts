@@ -153,7 +153,7 @@ async function initOf({ log, gate, quic, lan }: InitParts, options: HostOptions)
     connectionMonitor: { abortConnectionOnPingFailure: false },
     datastore: new BoundedDatastore({ maxItems: limit('libp2pItems') }),
     peerDiscovery: findsLan(options) ? [lan.open] : [],
-    services: servicesOf(options),
+    services: await servicesOf(options),
     logger: hostLog(log),
   }
 }

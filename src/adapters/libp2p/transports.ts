@@ -1,14 +1,13 @@
 /** How bytes reach peers: TCP, WebSocket, QUIC where there is any, and circuits over relays; TLS before Noise. */
 import { isIP } from 'node:net'
 import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
-import { noise } from '@libp2p/noise'
 import { preSharedKey } from '@libp2p/pnet'
 import { tcp } from '@libp2p/tcp'
-import { tls } from '@libp2p/tls'
 import { yamux } from '@libp2p/yamux'
 import type { Libp2pInit } from 'libp2p'
 import { HeddleError } from '../../core/errors.ts'
 import { limit } from '../../core/limits.ts'
+import { encrypters } from './encrypters.ts'
 import type { HostOptions } from './host-options.ts'
 import { leanMuxer } from './lean-muxer.ts'
 import type { QuicState } from './quic.ts'
@@ -44,7 +43,7 @@ export function transportsOf({ maxConnections, presharedKey }: HostOptions, quic
       ...(quic.kind === 'on' ? [quic.transport] : []),
       circuitRelayTransport({ maxInboundStopStreams: circuits, maxOutboundStopStreams: circuits }),
     ],
-    connectionEncrypters: [tls(), noise()],
+    connectionEncrypters: encrypters(),
     streamMuxers: [() => guardedMuxer(leanMuxer(openMuxer()))],
     ...(presharedKey === undefined ? {} : { connectionProtector: preSharedKey({ psk: swarmKeyOf(presharedKey) }) }),
   }

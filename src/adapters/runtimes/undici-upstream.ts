@@ -1,6 +1,7 @@
 /** The HTTP client for `https://` runtimes, on undici; plain `http://` goes over http1/. */
+import { createRequire } from 'node:module'
 import { Readable } from 'node:stream'
-import { type Dispatcher, errors, Pool } from 'undici'
+import type { Dispatcher, Pool } from 'undici'
 import { ByteChannel, type ByteChannelOptions } from '../../core/byte-channel.ts'
 import { HeddleError } from '../../core/errors.ts'
 import { limit } from '../../core/limits.ts'
@@ -13,6 +14,9 @@ import {
   type Upstream,
 } from './upstream.ts'
 import { failureOf, interruptionOf } from './upstream-failure.ts'
+
+/** Loaded by the first that needs it: it takes 4 MB. */
+const undici = (): typeof import('undici') => createRequire(import.meta.url)('undici') as typeof import('undici')
 
 /** Headers of the response that a gateway needs besides `x-…`. */
 const KEPT_HEADERS = ['content-type', 'content-length', 'retry-after', 'retry-after-ms'] as const
@@ -27,7 +31,7 @@ export class UndiciUpstream implements Upstream {
   readonly #pool: Pool
 
   constructor({ origin, connections }: UndiciOptions) {
-    this.#pool = new Pool(origin, {
+    this.#pool = new (undici().Pool)(origin, {
       connections,
       pipelining: 1,
       allowH2: false,
@@ -153,7 +157,9 @@ class ExchangeHandler implements Dispatcher.DispatchHandler, ByteChannelOptions 
    */
   #wasStale(error: Error): boolean {
     const { body } = this.#exchange.dispatch
-    return error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0 && !(body instanceof Readable)
+    return (
+      error instanceof undici().errors.SocketError && (error.socket?.bytesRead ?? 0) > 0 && !(body instanceof Readable)
+    )
   }
 
   #stop(reason: unknown): void {

@@ -1,7 +1,7 @@
 /** Logs through pino: JSON lines or, for people, coloured ones; cleaned of secrets and kept in a ring. */
+import { createRequire } from 'node:module'
 import { isatty } from 'node:tty'
 import { type DestinationStream, type Logger as Pino, pino } from 'pino'
-import pinoPretty from 'pino-pretty'
 import type { LogFields, Logger } from '../../ports/logger.ts'
 import { LineSink } from './line-sink.ts'
 import { type LogLevel, LogRing } from './log-ring.ts'
@@ -109,7 +109,9 @@ function levelNumber(level: LogLevel): number {
 }
 
 function prettyOf(colorize: boolean): (line: string) => string {
-  const format = pinoPretty.prettyFactory({
+  // Fifteen packages that only a terminal needs.
+  const { prettyFactory } = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty')
+  const format = prettyFactory({
     colorize,
     messageFormat: false,
     translateTime: 'SYS:HH:MM:ss.l',
