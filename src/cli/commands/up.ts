@@ -19,6 +19,8 @@ import { flagArguments, flagsOf, type SettingOptions } from '../setting-flags.ts
 import { valueText } from '../setting-text.ts'
 
 const LOOK_EVERY_MS = 50
+/** V8 lets its young generation grow to 48 MiB while a node starts, and keeps it; a quarter of that serves as fast. */
+const YOUNG_GENERATION = '--max-semi-space-size=4'
 
 export async function up(context: Context, options: SettingOptions): Promise<ExitCode> {
   const waitMs = durationOption('--wait', String(options['wait']))
@@ -88,7 +90,7 @@ async function startDetached(
   const logStart = (await stat(paths.logFile)).size
   const program = process.argv[1] ?? ''
   const configFlag = context.options.config === undefined ? [] : ['--config', context.options.config]
-  const args = [...process.execArgv, program, 'serve', ...flagArguments(flags), ...configFlag]
+  const args = [YOUNG_GENERATION, ...process.execArgv, program, 'serve', ...flagArguments(flags), ...configFlag]
   const process_ = spawn(process.execPath, args, {
     detached: true,
     stdio: ['ignore', log.fd, log.fd],
