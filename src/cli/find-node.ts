@@ -1,4 +1,5 @@
 /** Which node a command speaks to, and with which key. */
+import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type { Paths } from '../compose/paths.ts'
 import { HeddleError } from '../core/errors.ts'
@@ -54,13 +55,24 @@ export async function readNodeFile(path: string): Promise<NodeFileContent | unde
   }
 }
 
-/** Whether a process of that id exists, whoever it belongs to. */
+/** Whether a process of that id runs, whoever it belongs to. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
-    return true
+    return !hasEnded(pid)
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** An ended process keeps its id until its parent asks for it, which in many a container nobody does. */
+function hasEnded(pid: number): boolean {
+  try {
+    // The state follows the name of the program, which may hold anything in its brackets.
+    return /^Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1) ?? '')
+  } catch {
+    // There is no /proc here.
+    return false
   }
 }
 
