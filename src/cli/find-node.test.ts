@@ -20,7 +20,7 @@ describe('isAlive', () => {
   it('is false of one whose parent never asks for its end', { timeout: 20_000 }, async (context) => {
     if (process.platform !== 'linux') return context.diagnostic('such processes are told apart on Linux')
     // The shell becomes a program that knows nothing of the child that the shell started.
-    const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 15'], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const parent = spawn('sh', ['-c', 'sleep 0.5 & echo $!; exec sleep 15'], { stdio: ['ignore', 'pipe', 'inherit'] })
     try {
       const [line] = (await once(parent.stdout, 'data')) as [Buffer]
       const pid = Number(line.toString())
