@@ -69,7 +69,7 @@ export function isAlive(pid: number): boolean {
 function hasEnded(pid: number): boolean {
   try {
     // The state follows the name of the program, which may hold anything in its brackets.
-    return /^Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1) ?? '')
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.startsWith('Z') === true
   } catch {
     // There is no /proc here.
     return false
